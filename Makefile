@@ -1,0 +1,61 @@
+# socrec: recommendations and behavior predictions inside PostgreSQL
+#
+#   make demo     build, start a private server, and show the main job
+#   make check    build, start a private server, and run every test
+#   make          build against the server that PG_CONFIG names
+#   make install  install there;  make installcheck  test a running server
+
+EXTENSION = socrec
+VERSION   = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" socrec.control)
+
+# One capability, one name: each of these is src/NAME.c, sql/NAME.sql,
+# test/sql/NAME.sql, expected/NAME.out and docs/NAME.md (model is SQL only).
+CAPABILITIES = svec similarity neighbors prediction evaluation model
+
+MODULE_big = socrec
+OBJS       = $(patsubst %.c,%.o,$(wildcard src/*.c))
+SQL_PARTS  = $(patsubst %,sql/%.sql,$(CAPABILITIES))
+DATA_built = socrec--$(VERSION).sql
+DATA       = $(wildcard sql/updates/socrec--*--*.sql)
+EXTRA_CLEAN = socrec--*.sql build
+
+PG_CPPFLAGS = -Isrc
+PG_CFLAGS   = -std=gnu99 -O2 -ftree-vectorize -Wall -Wextra -Werror -Wno-unused-parameter \
+              -Wno-sign-compare -Wno-missing-field-initializers -Wno-declaration-after-statement \
+              -Wno-cast-function-type -Wno-clobbered
+SHLIB_LINK  = -lm
+
+REGRESS        = $(CAPABILITIES) golden catalog
+REGRESS_OPTS   = --inputdir=test --load-extension=socrec
+ISOLATION      = $(notdir $(basename $(wildcard test/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=test --load-extension=socrec
+TAP_TESTS      = 1
+PROVE_TESTS    = test/t/*.pl
+
+# The commands that set up what they need themselves must work before
+# PostgreSQL's headers are there, so PGXS is left out for them.
+OWN_GOALS = demo check lint dist
+ifneq ($(filter $(OWN_GOALS),$(MAKECMDGOALS)),)
+
+.PHONY: $(OWN_GOALS)
+demo:
+	@tools/demo $(DATA)
+check:
+	@tools/check
+lint:
+	@tools/lint
+dist:
+	git archive --prefix=socrec-$(VERSION)/ -o socrec-$(VERSION).zip HEAD
+
+else
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+socrec--$(VERSION).sql: $(SQL_PARTS)
+	(echo '\echo Use "CREATE EXTENSION socrec" to load this file. \quit'; cat $^) > $@
+
+$(OBJS): $(wildcard src/*.h)
+
+endif
