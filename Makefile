@@ -16,7 +16,6 @@ MODULE_big = socrec
 OBJS       = $(patsubst %.c,%.o,$(wildcard src/*.c))
 SQL_PARTS  = $(patsubst %,sql/%.sql,$(CAPABILITIES))
 DATA_built = socrec--$(VERSION).sql
-DATA       = $(wildcard sql/updates/socrec--*--*.sql)
 EXTRA_CLEAN = socrec--*.sql build
 
 PG_CPPFLAGS = -Isrc
@@ -39,7 +38,7 @@ ifneq ($(filter $(OWN_GOALS),$(MAKECMDGOALS)),)
 
 .PHONY: $(OWN_GOALS)
 demo:
-	@tools/demo $(DATA)
+	@tools/demo "$(DATA)"
 check:
 	@tools/check
 lint:
@@ -48,6 +47,8 @@ dist:
 	git archive --prefix=socrec-$(VERSION)/ -o socrec-$(VERSION).zip HEAD
 
 else
+
+DATA = $(wildcard sql/updates/socrec--*--*.sql)
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
