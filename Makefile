@@ -6,7 +6,7 @@
 #   make install  install there;  make installcheck  test a running server
 
 EXTENSION = socrec
-VERSION   = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" socrec.control)
+EXTVERSION   = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" socrec.control)
 
 # One capability, one name: each of these is src/NAME.c, sql/NAME.sql,
 # test/sql/NAME.sql, expected/NAME.out and docs/NAME.md (model is SQL only).
@@ -14,8 +14,8 @@ CAPABILITIES = svec similarity neighbors prediction evaluation model
 
 MODULE_big = socrec
 OBJS       = $(patsubst %.c,%.o,$(wildcard src/*.c))
-SQL_PARTS  = $(patsubst %,sql/%.sql,$(CAPABILITIES))
-DATA_built = socrec--$(VERSION).sql
+SQL_PARTS  = $(patsubst %,sql/%.sql,$(CAPABILITIES) method)
+DATA_built = socrec--$(EXTVERSION).sql
 EXTRA_CLEAN = socrec--*.sql build
 
 PG_CPPFLAGS = -Isrc
@@ -44,7 +44,7 @@ check:
 lint:
 	@tools/lint
 dist:
-	git archive --prefix=socrec-$(VERSION)/ -o socrec-$(VERSION).zip HEAD
+	git archive --prefix=socrec-$(EXTVERSION)/ -o socrec-$(EXTVERSION).zip HEAD
 
 else
 
@@ -54,8 +54,8 @@ PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
-socrec--$(VERSION).sql: $(SQL_PARTS)
-	(echo '\echo Use "CREATE EXTENSION socrec" to load this file. \quit'; cat $^) > $@
+socrec--$(EXTVERSION).sql: $(SQL_PARTS)
+	(printf '%s\n' '\echo Use "CREATE EXTENSION socrec" to load this file. \quit'; cat $^) > $@
 
 $(OBJS): $(wildcard src/*.h)
 

@@ -7,13 +7,29 @@
 #ifndef SOCREC_H
 #define SOCREC_H
 
+#include "datatype/timestamp.h"
 #include "fmgr.h"
 
 /*
  * Raise an error about an argument: SQLSTATE 22023, PostgreSQL's style of
  * message (lower case, no full stop, the offending value in it).
  */
-#define invalid_argument(...) \
+#define invalid_argument(...)                                                                      \
 	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg(__VA_ARGS__)))
+
+/*
+ * Progress of something long: seen by its own session as NOTICEs and by others
+ * in pg_stat_activity.application_name, at most once a second.
+ */
+typedef struct Progress
+{
+	const char *what;
+	TimestampTz started;
+	TimestampTz reported;
+} Progress;
+
+extern void progress_start(Progress *progress, const char *what);
+extern void progress_report(Progress *progress, double fraction);
+extern void progress_end(Progress *progress);
 
 #endif /* SOCREC_H */

@@ -1,0 +1,412 @@
+-- method: the text of a model's objects, by method
+--
+-- Templates are filled by format() in one pass, so that no name of a schema or
+-- column, whatever it contains, is read as a template:
+--
+--   1 schema   2 user column   3 item column   4 user type   5 item type
+--   6 method   7 normalize     8 user regularization
+--   9 the source of predictions that counts as the method's own
+--
+-- Bodies are SQL-standard ones: names are bound when the model is created.
+-- "OFFSET 0" keeps the planner to one index probe for each rated item, where it
+-- would otherwise be tempted to read all items.
+
+CREATE FUNCTION fill_template(m model, template text) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT format(template, m.name, m.user_column, m.item_column,
+        min(format_type(a.atttypid, NULL)) FILTER (WHERE a.attname = m.user_column),
+        min(format_type(a.atttypid, NULL)) FILTER (WHERE a.attname = m.item_column),
+        m.method, m.options ->> 'normalize', m.options ->> 'user_regularization',
+        CASE WHEN m.method IN ('item_knn', 'user_knn') THEN m.method
+            WHEN m.rating_column IS NULL THEN 'popular' ELSE 'baseline' END)
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
+    WHERE n.nspname = m.name AND c.relname = 'rating';
+END;
+
+COMMENT ON FUNCTION fill_template IS 'a template of method.sql with the names of a model';
+
+-- What a rating is measured against: the expression that is taken off it before
+-- neighbors are averaged, and added again after.
+CREATE FUNCTION reference_rating(m model, user_mean text, user_bias text, item text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT CASE m.options ->> 'center'
+        WHEN 'none' THEN '0::float8'
+        WHEN 'user' THEN user_mean
+        WHEN 'item' THEN item || '.mean'
+        WHEN 'baseline' THEN format('(f.rating_mean + %s + %s.bias)', user_bias, item)
+    END;
+END;
+
+COMMENT ON FUNCTION reference_rating IS 'the expression of what a model measures a rating against';
+
+-- Tables, and the statements that fill them.
+
+CREATE FUNCTION table_statements(m model) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT ARRAY[
+        'CREATE TABLE %1$I.fit (
+            rating_mean float8, rating_min float8, rating_max float8,
+            rating_count bigint NOT NULL, user_count bigint NOT NULL, item_count bigint NOT NULL)',
+        'COMMENT ON TABLE %1$I.fit IS ''what the model was fitted on, one row''',
+        'CREATE TABLE %1$I.item (
+            id integer PRIMARY KEY, %3$I %5$s NOT NULL UNIQUE, rating_count integer NOT NULL,
+            mean float8 NOT NULL, bias float8 NOT NULL, norm float8 NOT NULL, neighbors socrec.svec)
+            WITH (toast_tuple_target = 8160)',
+        'ALTER TABLE %1$I.item ALTER COLUMN neighbors SET STORAGE EXTERNAL',
+        'COMMENT ON TABLE %1$I.item IS ''what the model knows of every item''',
+        'COMMENT ON COLUMN %1$I.item.id IS ''number in the model: 1 has the most ratings''',
+        'COMMENT ON COLUMN %1$I.item.bias IS ''regularized deviation from the mean of all ratings and from its users''''''',
+        'COMMENT ON COLUMN %1$I.item.norm IS ''length of the vector that was compared''',
+        'COMMENT ON COLUMN %1$I.item.neighbors IS ''most similar items, number and similarity'''
+    ] || CASE WHEN m.method = 'user_knn' THEN ARRAY[
+        'CREATE TABLE %1$I.user_neighbor (
+            id integer PRIMARY KEY, %2$I %4$s NOT NULL UNIQUE, rating_count integer NOT NULL,
+            mean float8 NOT NULL, bias float8 NOT NULL, norm float8 NOT NULL, neighbors socrec.svec)
+            WITH (toast_tuple_target = 8160)',
+        'ALTER TABLE %1$I.user_neighbor ALTER COLUMN neighbors SET STORAGE EXTERNAL',
+        'COMMENT ON TABLE %1$I.user_neighbor IS ''what the model knows of every user''',
+        'COMMENT ON COLUMN %1$I.user_neighbor.neighbors IS ''most similar users, number and similarity'''
+    ] WHEN m.method = 'baseline' THEN ARRAY['CREATE INDEX ON %1$I.item (bias DESC, id)']
+    ELSE '{}' END;
+END;
+
+COMMENT ON FUNCTION table_statements IS 'templates of the statements that create a model''s tables';
+
+CREATE FUNCTION fit_statements(m model) RETURNS text[]
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+AS $$
+DECLARE
+    query text := format('SELECT %I, %I, rating FROM %I.rating WHERE NOT held_out', m.user_column, m.item_column, m.name);
+    baseline text := format('item_regularization => %s, user_regularization => %s, baseline_epochs => %s',
+        m.options ->> 'item_regularization', m.options ->> 'user_regularization', m.options ->> 'baseline_epochs');
+    neighbors text := format('similarity => %L, min_support => %s, shrinkage => %s, center => %L, weighting => %L, min_similarity => %s, k => %s',
+        m.options ->> 'similarity', m.options ->> 'min_support', m.options ->> 'shrinkage', m.options ->> 'center',
+        m.options ->> 'weighting', m.options ->> 'min_similarity', m.options ->> 'k');
+    statements text[];
+BEGIN
+    -- Deleting keeps the old rows for those who still read them.
+    statements := ARRAY[
+        'DELETE FROM %1$I.fit',
+        'DELETE FROM %1$I.item',
+        format('WITH fitted AS MATERIALIZED (
+                SELECT * FROM socrec.item_neighbors_typed(%s, NULL::%%5$s, %s, %s)),
+            stored AS (
+                INSERT INTO %%1$I.item SELECT id, item_id, rating_count, mean, bias, norm, neighbors FROM fitted)
+            INSERT INTO %%1$I.fit
+                SELECT sum(mean * rating_count) / sum(rating_count), min(rating_min), max(rating_max),
+                    coalesce(sum(rating_count), 0), coalesce(max(user_count), 0), count(*)
+                FROM fitted',
+            replace(quote_literal(query), '%', '%%'), baseline,
+            CASE m.method WHEN 'item_knn' THEN replace(neighbors, '%', '%%') ELSE 'k => 0' END)];
+    IF m.method = 'user_knn' THEN
+        statements := statements || ARRAY[
+            'DELETE FROM %1$I.user_neighbor',
+            format('INSERT INTO %%1$I.user_neighbor
+                SELECT id, user_id, rating_count, mean, bias, norm, neighbors
+                FROM socrec.user_neighbors_typed(%s, NULL::%%4$s, %s, %s)',
+                replace(quote_literal(query), '%', '%%'), baseline, replace(neighbors, '%', '%%'))];
+    END IF;
+    RETURN ARRAY(SELECT socrec.fill_template(m, s.template)
+                 FROM unnest(statements) WITH ORDINALITY s(template, n) ORDER BY s.n);
+END
+$$;
+
+COMMENT ON FUNCTION fit_statements IS 'the statements that fit a model';
+
+-- recommend: the method's own candidates, then popular items to fill up.
+
+CREATE FUNCTION recommend_statement(m model) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT '
+        CREATE FUNCTION %1$I.recommend(target_user %4$s, n integer DEFAULT 10,
+            exclude_seen boolean DEFAULT true, min_support integer DEFAULT 1)
+        RETURNS TABLE (rank integer, %3$I %5$s, score float8, source text, support integer)
+        LANGUAGE sql STABLE PARALLEL SAFE ROWS 10 COST 1000
+        BEGIN ATOMIC
+            WITH candidate AS MATERIALIZED (' ||
+    CASE m.method
+        WHEN 'item_knn' THEN '
+                SELECT t.rank::integer AS rank, t.id, t.score, t.support
+                FROM unnest((
+                    SELECT socrec.top_items(i.id, i.neighbors, r.rating, $2, %7$s, $3, $4)
+                    FROM %1$I.rating r CROSS JOIN LATERAL (
+                        SELECT i.id, i.neighbors FROM %1$I.item i WHERE i.%3$I = r.%3$I OFFSET 0) i
+                    WHERE r.%2$I = $1)) WITH ORDINALITY AS t(id, score, support, rank)'
+        WHEN 'user_knn' THEN '
+                SELECT row_number() OVER (ORDER BY s.score DESC, i.id)::integer AS rank, i.id, s.score, s.support
+                FROM (
+                    SELECT r.%3$I, CASE WHEN %7$s THEN socrec.cf_predict(w.weight, r.rating)
+                        ELSE socrec.weighted_sum(w.weight, r.rating) END AS score, count(*)::integer AS support
+                    FROM %1$I.user_neighbor u CROSS JOIN LATERAL socrec.svec_unnest(u.neighbors) AS w(id, weight)
+                        JOIN %1$I.user_neighbor v ON v.id = w.id
+                        JOIN %1$I.rating r ON r.%2$I = v.%2$I
+                    WHERE u.%2$I = $1
+                    GROUP BY r.%3$I
+                    HAVING count(*) >= $4) s
+                    JOIN %1$I.item i ON i.%3$I = s.%3$I
+                WHERE NOT ($3 AND EXISTS (
+                    SELECT FROM %1$I.rating r WHERE r.%2$I = $1 AND r.%3$I = s.%3$I))
+                ORDER BY s.score DESC, i.id
+                LIMIT $2'
+        WHEN 'baseline' THEN '
+                SELECT row_number() OVER (ORDER BY i.bias DESC, i.id)::integer AS rank, i.id,
+                    f.rating_mean + coalesce(t.bias, 0) + i.bias AS score, i.rating_count AS support
+                FROM %1$I.fit f CROSS JOIN (
+                        SELECT sum(r.rating - f.rating_mean - i.bias) / nullif(count(*) + %8$s, 0) AS bias
+                        FROM %1$I.fit f CROSS JOIN %1$I.rating r JOIN %1$I.item i ON i.%3$I = r.%3$I
+                        WHERE r.%2$I = $1) t
+                    CROSS JOIN %1$I.item i
+                WHERE i.rating_count >= $4 AND NOT ($3 AND EXISTS (
+                    SELECT FROM %1$I.rating r WHERE r.%2$I = $1 AND r.%3$I = i.%3$I))
+                ORDER BY i.bias DESC, i.id
+                LIMIT $2'
+        ELSE '
+                SELECT NULL::integer AS rank, NULL::integer AS id, NULL::float8 AS score, NULL::integer AS support
+                WHERE false'
+    END || ')
+            SELECT c.rank, i.%3$I, c.score, %6$L, c.support
+            FROM candidate c JOIN %1$I.item i ON i.id = c.id
+            UNION ALL
+            SELECT (SELECT count(*) FROM candidate)::integer + (row_number() OVER (ORDER BY p.id))::integer,
+                p.%3$I, p.rating_count, ''popular'', p.rating_count
+            FROM (
+                SELECT i.id, i.%3$I, i.rating_count
+                FROM %1$I.item i
+                WHERE (SELECT count(*) FROM candidate) < $2
+                    AND NOT EXISTS (SELECT FROM candidate c WHERE c.id = i.id)
+                    AND NOT ($3 AND EXISTS (
+                        SELECT FROM %1$I.rating r WHERE r.%2$I = $1 AND r.%3$I = i.%3$I))
+                ORDER BY i.id
+                LIMIT greatest($2 - (SELECT count(*) FROM candidate), 0)) p
+            ORDER BY 1;
+        END';
+END;
+
+COMMENT ON FUNCTION recommend_statement IS 'template of a model''s function recommend';
+
+-- prediction: what the neighbors say; else the baseline; else the mean.
+
+CREATE FUNCTION prediction_statement(m model) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT '
+        CREATE FUNCTION %1$I.prediction(target_user %4$s, target_item %5$s, training_only boolean DEFAULT false)
+        RETURNS TABLE (prediction float8, source text, support integer)
+        LANGUAGE sql STABLE PARALLEL SAFE ROWS 1 COST 1000
+        BEGIN ATOMIC
+            WITH f AS (SELECT * FROM %1$I.fit),
+            target AS (SELECT * FROM %1$I.item i WHERE i.%3$I = $2),
+            profile AS MATERIALIZED (
+                SELECT i.id, i.mean, i.bias, r.rating
+                FROM %1$I.rating r CROSS JOIN LATERAL (
+                    SELECT i.id, i.mean, i.bias FROM %1$I.item i WHERE i.%3$I = r.%3$I OFFSET 0) i
+                WHERE r.%2$I = $1 AND r.%3$I <> $2 AND NOT ($3 AND r.held_out)),
+            taste AS (
+                SELECT count(*)::integer AS n, avg(p.rating) AS mean,
+                    coalesce(sum(p.rating - f.rating_mean - p.bias) / nullif(count(*) + %8$s, 0), 0) AS bias
+                FROM f CROSS JOIN profile p),
+            neighborhood AS (' ||
+    CASE m.method
+        WHEN 'item_knn' THEN '
+                SELECT socrec.' || CASE WHEN m.rating_column IS NULL THEN
+                        'weighted_sum(w.weight, p.rating) / nullif(min(socrec.svec_sum(t.neighbors)), 0)'
+                    ELSE 'cf_predict(w.weight, p.rating - ' || reference_rating(m, 'u.mean', 'u.bias', 'p') || ')' END || ' AS residual,
+                    count(w.weight)::integer AS support
+                FROM f CROSS JOIN taste u CROSS JOIN target t CROSS JOIN profile p
+                    CROSS JOIN LATERAL (SELECT socrec.svec_get(t.neighbors, p.id) AS weight) w'
+        WHEN 'user_knn' THEN '
+                SELECT socrec.' || CASE WHEN m.rating_column IS NULL THEN
+                        'weighted_sum(w.weight, r.rating) / nullif(min(socrec.svec_sum(u.neighbors)), 0)'
+                    ELSE 'cf_predict(w.weight, r.rating - ' || reference_rating(m, 'v.mean', 'v.bias', 't') || ')' END || ' AS residual,
+                    count(r.rating)::integer AS support
+                FROM f CROSS JOIN target t CROSS JOIN %1$I.user_neighbor u
+                    CROSS JOIN LATERAL socrec.svec_unnest(u.neighbors) AS w(id, weight)
+                    JOIN %1$I.user_neighbor v ON v.id = w.id
+                    JOIN %1$I.rating r ON r.%2$I = v.%2$I AND r.%3$I = $2 AND NOT ($3 AND r.held_out)
+                WHERE u.%2$I = $1'
+        ELSE '
+                SELECT NULL::float8 AS residual, NULL::integer AS support'
+    END || ')
+            SELECT ' ||
+    CASE WHEN m.rating_column IS NULL THEN '
+                coalesce(h.residual, t.rating_count / nullif(f.user_count, 0)::float8, 0),
+                CASE WHEN h.residual IS NOT NULL THEN %6$L WHEN t.id IS NOT NULL THEN ''popular'' ELSE ''none'' END,
+                CASE WHEN h.residual IS NOT NULL THEN h.support ELSE coalesce(t.rating_count, 0) END'
+    ELSE '
+                least(f.rating_max, greatest(f.rating_min, coalesce(
+                    h.residual + ' || coalesce(reference_rating(m, 'u.mean', 'u.bias', 't'), '0') || ',
+                    f.rating_mean + u.bias + coalesce(t.bias, 0)))),
+                CASE WHEN h.residual IS NOT NULL THEN %6$L
+                    WHEN t.id IS NOT NULL OR u.n > 0 THEN ''baseline'' ELSE ''mean'' END,
+                CASE WHEN h.residual IS NOT NULL THEN h.support ELSE u.n END'
+    END || '
+            FROM f CROSS JOIN taste u CROSS JOIN neighborhood h LEFT JOIN target t ON true;
+        END';
+END;
+
+COMMENT ON FUNCTION prediction_statement IS 'template of a model''s function prediction';
+
+-- similar_items and similar_users: from stored neighbors, or the same cosine
+-- over the ratings as they are.
+
+CREATE FUNCTION similar_statement(m model, what text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT CASE what
+        WHEN 'items' THEN 'CREATE FUNCTION %1$I.similar_items(target_item %5$s, n integer DEFAULT 10)
+        RETURNS TABLE (rank integer, %3$I %5$s, similarity float8)'
+        ELSE 'CREATE FUNCTION %1$I.similar_users(target_user %4$s, n integer DEFAULT 10)
+        RETURNS TABLE (rank integer, %2$I %4$s, similarity float8)' END || '
+        LANGUAGE sql STABLE PARALLEL SAFE ROWS 10 COST 1000
+        BEGIN ATOMIC' ||
+    CASE WHEN (what, m.method) IN (('items', 'item_knn'), ('users', 'user_knn')) THEN
+        replace(replace('
+            SELECT row_number() OVER (ORDER BY w.weight DESC, w.id)::integer, o.%K$I, w.weight::float8
+            FROM %1$I.TABLE t CROSS JOIN LATERAL socrec.svec_unnest(socrec.svec_top(t.neighbors, $2)) AS w(id, weight)
+                JOIN %1$I.TABLE o ON o.id = w.id
+            WHERE t.%K$I = $1
+            ORDER BY 1;',
+            '%K', CASE what WHEN 'items' THEN '%3' ELSE '%2' END),
+            'TABLE', CASE what WHEN 'items' THEN 'item' ELSE 'user_neighbor' END)
+    ELSE
+        replace(replace('
+            WITH own AS MATERIALIZED (
+                SELECT r.%V$I, r.rating FROM %1$I.rating r WHERE r.%K$I = $1),
+            shared AS (
+                SELECT r.%K$I, socrec.weighted_sum(o.rating, r.rating) AS product
+                FROM own o JOIN %1$I.rating r ON r.%V$I = o.%V$I
+                WHERE r.%K$I <> $1
+                GROUP BY r.%K$I),
+            compared AS (
+                SELECT s.%K$I, s.product / nullif(
+                    sqrt((SELECT sum(o.rating ^ 2) FROM own o) *
+                        (SELECT sum(r.rating ^ 2) FROM %1$I.rating r WHERE r.%K$I = s.%K$I)), 0) AS similarity
+                FROM shared s)
+            SELECT row_number() OVER (ORDER BY c.similarity DESC, c.%K$I)::integer, c.%K$I, c.similarity
+            FROM compared c
+            WHERE c.similarity > 0
+            ORDER BY 1
+            LIMIT $2;',
+            '%K', CASE what WHEN 'items' THEN '%3' ELSE '%2' END),
+            '%V', CASE what WHEN 'items' THEN '%2' ELSE '%3' END)
+    END || '
+        END';
+END;
+
+COMMENT ON FUNCTION similar_statement IS 'template of a model''s functions similar_items and similar_users';
+
+-- explain: parts that add up to the score that recommend gives.
+
+CREATE FUNCTION explain_statement(m model) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT '
+        CREATE FUNCTION %1$I.explain(target_user %4$s, target_item %5$s)
+        RETURNS TABLE (reason text, ' || CASE m.method WHEN 'user_knn' THEN '%2$I %4$s' ELSE '%3$I %5$s' END ||
+            ', rating float8, similarity float8, contribution float8)
+        LANGUAGE sql STABLE PARALLEL SAFE ROWS 10 COST 1000
+        BEGIN ATOMIC' ||
+    CASE m.method
+        WHEN 'baseline' THEN '
+            SELECT e.reason, NULL::%5$s, NULL::float8, NULL::float8, e.contribution
+            FROM %1$I.fit f CROSS JOIN %1$I.item t CROSS JOIN LATERAL (
+                SELECT coalesce(sum(r.rating - f.rating_mean - i.bias) / nullif(count(*) + %8$s, 0), 0) AS bias
+                FROM %1$I.rating r JOIN %1$I.item i ON i.%3$I = r.%3$I
+                WHERE r.%2$I = $1) u
+                CROSS JOIN LATERAL (VALUES (1, ''mean of all ratings'', f.rating_mean),
+                    (2, ''bias of the item'', t.bias), (3, ''bias of the user'', u.bias)) AS e(n, reason, contribution)
+            WHERE t.%3$I = $2
+            ORDER BY e.n;'
+        WHEN 'popular' THEN '
+            SELECT ''popularity'', NULL::%5$s, NULL::float8, NULL::float8, t.rating_count::float8
+            FROM %1$I.item t
+            WHERE t.%3$I = $2;'
+        ELSE '
+            WITH part AS MATERIALIZED (' ||
+            CASE m.method WHEN 'item_knn' THEN '
+                SELECT ''rated item'' AS reason, r.%3$I AS key, r.rating, w.weight
+                FROM %1$I.item t CROSS JOIN %1$I.rating r
+                    CROSS JOIN LATERAL (SELECT i.neighbors FROM %1$I.item i WHERE i.%3$I = r.%3$I OFFSET 0) i
+                    CROSS JOIN LATERAL (SELECT socrec.svec_get(i.neighbors, t.id)::float8 AS weight) w
+                WHERE t.%3$I = $2 AND r.%2$I = $1 AND w.weight IS NOT NULL)'
+            ELSE '
+                SELECT ''similar user'' AS reason, r.%2$I AS key, r.rating, w.weight::float8 AS weight
+                FROM %1$I.user_neighbor u CROSS JOIN LATERAL socrec.svec_unnest(u.neighbors) AS w(id, weight)
+                    JOIN %1$I.user_neighbor v ON v.id = w.id
+                    JOIN %1$I.rating r ON r.%2$I = v.%2$I
+                WHERE u.%2$I = $1 AND r.%3$I = $2)' END || '
+            SELECT p.reason, p.key, p.rating, p.weight,
+                p.weight * p.rating / CASE WHEN %7$s THEN sum(abs(p.weight)) OVER () ELSE 1 END
+            FROM part p
+            UNION ALL
+            SELECT ''popularity'', NULL, NULL, NULL, t.rating_count
+            FROM %1$I.item t
+            WHERE t.%3$I = $2 AND NOT EXISTS (SELECT FROM part)
+            ORDER BY 5 DESC, 2;'
+    END || '
+        END';
+END;
+
+COMMENT ON FUNCTION explain_statement IS 'template of a model''s function explain';
+
+-- All of them, in an order in which they can be created.
+
+CREATE FUNCTION model_statements(m model) RETURNS text[]
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+AS $$
+DECLARE
+    statements text[];
+BEGIN
+    statements := socrec.table_statements(m) || ARRAY[
+        'COMMENT ON VIEW %1$I.rating IS ''the ratings as they are now; held_out ones are kept from the model to measure its error''',
+        socrec.recommend_statement(m),
+        'COMMENT ON FUNCTION %1$I.recommend IS ''the n best items for a user, from the ratings as they are now''',
+        socrec.prediction_statement(m),
+        'COMMENT ON FUNCTION %1$I.prediction IS ''predicted rating, where it came from, and how many ratings spoke for it''',
+        'CREATE FUNCTION %1$I.predict(target_user %4$s, target_item %5$s) RETURNS float8
+            LANGUAGE sql STABLE PARALLEL SAFE COST 10000
+            BEGIN ATOMIC SELECT p.prediction FROM %1$I.prediction($1, $2) p; END',
+        'COMMENT ON FUNCTION %1$I.predict IS ''predicted rating of a user for an item''',
+        socrec.similar_statement(m, 'items'),
+        'COMMENT ON FUNCTION %1$I.similar_items IS ''the n most similar items''',
+        socrec.similar_statement(m, 'users'),
+        'COMMENT ON FUNCTION %1$I.similar_users IS ''the n most similar users''',
+        socrec.explain_statement(m),
+        'COMMENT ON FUNCTION %1$I.explain IS ''why recommend scores an item as it does: parts that add up to the score''',
+        'CREATE VIEW %1$I.recommendations WITH (security_invoker = true) AS
+            SELECT u.%2$I, r.rank, r.%3$I, r.score, r.source, r.support
+            FROM (SELECT DISTINCT r.%2$I FROM %1$I.rating r) u CROSS JOIN LATERAL %1$I.recommend(u.%2$I) r',
+        'COMMENT ON VIEW %1$I.recommendations IS ''the ten best items for every user; filter by user to compute only that one''',
+        'CREATE VIEW %1$I.prediction_error WITH (security_invoker = true) AS
+            SELECT h.%2$I, h.%3$I, h.rating AS actual, p.prediction AS predicted, p.source,
+                (h.rating - p.prediction) ^ 2 AS squared_error
+            FROM %1$I.rating h CROSS JOIN LATERAL %1$I.prediction(h.%2$I, h.%3$I, true) p
+            WHERE h.held_out',
+        'COMMENT ON VIEW %1$I.prediction_error IS ''prediction and squared error of every rating that was held out''',
+        'CREATE VIEW %1$I.evaluation WITH (security_invoker = true) AS
+            SELECT count(*) AS n, socrec.sse(e.actual, e.predicted) AS sse, socrec.mse(e.actual, e.predicted) AS mse,
+                socrec.rmse(e.actual, e.predicted) AS rmse, socrec.mae(e.actual, e.predicted) AS mae,
+                avg((e.source = %9$L)::integer)::float8 AS coverage
+            FROM %1$I.prediction_error e',
+        'COMMENT ON VIEW %1$I.evaluation IS ''error over the ratings that were held out''',
+        'COMMENT ON COLUMN %1$I.evaluation.sse IS ''M, the sum of (actual - predicted)^2''',
+        'COMMENT ON COLUMN %1$I.evaluation.coverage IS ''share of predictions made by the method itself, not by its fallback''',
+        'GRANT SELECT ON ALL TABLES IN SCHEMA %1$I TO PUBLIC'];
+    IF m.method = 'user_knn' THEN
+        statements := statements || ARRAY[
+            'CREATE FUNCTION %1$I.forget_user(target_user %4$s) RETURNS void
+                LANGUAGE sql VOLATILE PARALLEL UNSAFE
+                BEGIN ATOMIC DELETE FROM %1$I.user_neighbor u WHERE u.%2$I = $1; END',
+            'COMMENT ON FUNCTION %1$I.forget_user IS ''removes what this model, unlike others, stores of a user'''];
+    END IF;
+    RETURN ARRAY(SELECT socrec.fill_template(m, s.template)
+                 FROM unnest(statements) WITH ORDINALITY s(template, n) ORDER BY s.n);
+END
+$$;
+
+COMMENT ON FUNCTION model_statements IS 'the statements that create a model''s objects';

@@ -1,0 +1,87 @@
+/*
+ * ratings.h
+ *		A rating table in memory: a compressed sparse matrix read from a query.
+ */
+#ifndef RATINGS_H
+#define RATINGS_H
+
+#include "nodes/pg_list.h"
+#include "utils/palloc.h"
+
+/*
+ * Rows and columns are numbered from 0.  Columns are the things whose vectors
+ * a method compares (items, or users when the matrix was read transposed);
+ * they are numbered by falling count of ratings, equal counts by key, so that
+ * the columns that most rows touch lie together in memory.  Rows are numbered
+ * by key.  So the numbering, and with it the order of every sum, depends on
+ * the ratings alone and not on the order in which they arrived.
+ */
+typedef struct Ratings
+{
+	MemoryContext context; /* holds everything below */
+	Size memory_limit;     /* bytes that context may grow to */
+
+	int n_rows;
+	int n_columns;
+	int64 n_ratings;
+	int64 n_skipped; /* input rows with a NULL in them */
+	double mean;     /* of all ratings */
+
+	Oid column_type; /* as the query returns it, domains resolved */
+	Datum *column_keys;
+
+	/* By row: columns ascending within each row. */
+	int64 *row_start; /* n_rows + 1 */
+	int32 *row_column;
+	float4 *row_value;
+
+	/* By column: rows ascending within each column. */
+	int64 *column_start; /* n_columns + 1 */
+	int32 *column_row;
+} Ratings;
+
+/* What is taken off a rating before vectors are compared. */
+typedef enum Centering
+{
+	CENTER_NONE,
+	CENTER_ROW,     /* the mean of the row */
+	CENTER_COLUMN,  /* the mean of the column */
+	CENTER_BASELINE /* mean + row bias + column bias */
+} Centering;
+
+/* How ratings are weighted before vectors are compared. */
+typedef enum Weighting
+{
+	WEIGHT_NONE,
+	WEIGHT_TFIDF,
+	WEIGHT_BM25
+} Weighting;
+
+typedef struct BaselineOptions
+{
+	double row_regularization;
+	double column_regularization;
+	int epochs;
+	bool rows_last; /* the rows' biases are computed after the columns' */
+} BaselineOptions;
+
+/* One element a column, but row_bias. */
+typedef struct RatingStatistics
+{
+	double *mean;
+	float4 *minimum;
+	float4 *maximum;
+	double *bias;
+	double *row_bias;
+} RatingStatistics;
+
+extern Ratings *ratings_load(const char *query, bool transpose);
+extern void *ratings_alloc(Ratings *ratings, Size count, Size size, const char *what);
+extern void ratings_free(Ratings *ratings);
+
+extern RatingStatistics *ratings_describe(Ratings *ratings, const BaselineOptions *options);
+extern void ratings_center(Ratings *ratings, const RatingStatistics *statistics,
+						   Centering centering);
+extern void ratings_weight(Ratings *ratings, Weighting weighting);
+
+#endif /* RATINGS_H */
