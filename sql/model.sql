@@ -68,8 +68,12 @@ DECLARE
     bad record;
 BEGIN
     IF method IN ('item_knn', 'user_knn') THEN
-        known := known || '{"k": 100, "similarity": "cosine", "min_support": 1, "shrinkage": 0, "weighting": "none", "min_similarity": 0, "normalize": false}'
-            || jsonb_build_object('center', CASE WHEN explicit THEN 'baseline' ELSE 'none' END);
+        -- Defaults are the best of the search that docs/model.md shows.
+        known := known || '{"k": 100, "similarity": "cosine", "min_support": 1, "min_similarity": 0, "normalize": false}'
+            || jsonb_build_object(
+                'center', CASE WHEN explicit THEN 'baseline' ELSE 'none' END,
+                'weighting', CASE WHEN explicit THEN 'none' ELSE 'tfidf' END,
+                'shrinkage', CASE WHEN explicit AND method = 'item_knn' THEN 100 ELSE 25 END);
     ELSIF method NOT IN ('popular', 'baseline') OR method IS NULL THEN
         RAISE invalid_parameter_value
             USING MESSAGE = format('unknown method "%s"', method),

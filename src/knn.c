@@ -67,7 +67,8 @@ knn_norms(const KnnMatrix *matrix, double *norm)
 	for (int32_t column = 0; column < matrix->n_columns; column++)
 		norm[column] = 0;
 	for (int64_t p = 0; p < matrix->row_start[matrix->n_rows]; p++)
-		norm[matrix->row_column[p]] += (double) matrix->row_value[p] * matrix->row_value[p];
+		norm[matrix->entries[p].column] +=
+			(double) matrix->entries[p].value * matrix->entries[p].value;
 	for (int32_t column = 0; column < matrix->n_columns; column++)
 		norm[column] = sqrt(norm[column]);
 }
@@ -90,12 +91,12 @@ sweep(const KnnMatrix *matrix, KnnWorkspace *work, int32_t column, const SweepKi
 		int32_t row = matrix->column_row[p];
 		int64_t at = work->cursor[row]++;
 		int64_t end = matrix->row_start[row + 1];
-		double x = matrix->row_value[at];
+		double x = matrix->entries[at].value;
 
 		for (int64_t q = at + 1; q < end; q++)
 		{
-			int32_t other = matrix->row_column[q];
-			double y = matrix->row_value[q];
+			int32_t other = matrix->entries[q].column;
+			double y = matrix->entries[q].value;
 
 			if (list && work->support[other] == 0)
 				work->touched[n_touched++] = other;
@@ -164,6 +165,21 @@ similarity_of(const KnnMatrix *matrix, const KnnOptions *options, const KnnWorks
 }
 
 /*
+ * Offer a neighbor to a column's heap, most often in vain.
+ */
+always_inline void
+offer(KnnWorkspace *work, int32_t column, float similarity, int32_t neighbor)
+{
+	neighbor_heap *heap = &work->heaps[column];
+
+	if (similarity < work->worst[column])
+		return;
+	neighbor_offer(heap, similarity, neighbor);
+	if (heap->n == heap->capacity)
+		work->worst[column] = heap->n > 0 ? heap->entries[0].score : INFINITY;
+}
+
+/*
  * Offer the pair to both columns' heaps and clear its accumulators.
  */
 always_inline void
@@ -174,8 +190,8 @@ settle(const KnnMatrix *matrix, const KnnOptions *options, KnnWorkspace *work, i
 
 	if (similarity > options->min_similarity && (float) similarity != 0)
 	{
-		neighbor_offer(&work->heaps[column], (float) similarity, other);
-		neighbor_offer(&work->heaps[other], (float) similarity, column);
+		offer(work, column, (float) similarity, other);
+		offer(work, other, (float) similarity, column);
 	}
 	if (kind != SWEEP_XY)
 		work->support[other] = 0;
@@ -233,7 +249,7 @@ place_cursors(const KnnMatrix *matrix, int64_t *cursor, int32_t column)
 		{
 			int64_t middle = low + (high - low) / 2;
 
-			if (matrix->row_column[middle] < column)
+			if (matrix->entries[middle].column < column)
 				low = middle + 1;
 			else
 				high = middle;

@@ -24,14 +24,19 @@ typedef enum KnnSimilarity
 	KNN_EUCLIDEAN       /* 1 / (1 + distance) over the rows that rated both */
 } KnnSimilarity;
 
+typedef struct KnnEntry
+{
+	int32_t column;
+	float value;
+} KnnEntry;
+
 /* The matrix, by row (columns ascending within a row) and by column. */
 typedef struct KnnMatrix
 {
 	int32_t n_rows;
 	int32_t n_columns;
 	const int64_t *row_start;
-	const int32_t *row_column;
-	const float *row_value;
+	const KnnEntry *entries;
 	const int64_t *column_start;
 	const int32_t *column_row;
 } KnnMatrix;
@@ -62,6 +67,7 @@ typedef struct KnnWorkspace
 	int32_t *support; /* number of common rows */
 	int32_t *touched; /* columns with support, when they are few */
 	neighbor_heap *heaps;
+	float *worst; /* what a neighbor must reach: -infinity until the heap is full */
 	void (*poll)(void *); /* called every few milliseconds of work */
 	void *poll_argument;
 } KnnWorkspace;

@@ -169,8 +169,7 @@ knn_matrix(const Ratings *ratings)
 	return (KnnMatrix){.n_rows = ratings->n_rows,
 					   .n_columns = ratings->n_columns,
 					   .row_start = ratings->row_start,
-					   .row_column = ratings->row_column,
-					   .row_value = ratings->row_value,
+					   .entries = ratings->entries,
 					   .column_start = ratings->column_start,
 					   .column_row = ratings->column_row};
 }
@@ -225,6 +224,9 @@ find_neighbors(Ratings *ratings, const KnnOptions *options, Progress *progress)
 	else
 		work->xy = ratings_alloc(ratings, matrix.n_columns, sizeof(double), "neighbors");
 	work->heaps = make_heaps(ratings, &matrix, options->k);
+	work->worst = ratings_alloc(ratings, matrix.n_columns, sizeof(float), "neighbors");
+	for (int32 column = 0; column < matrix.n_columns; column++)
+		work->worst[column] = -INFINITY;
 	work->poll = poll_interrupts;
 
 	while (first < matrix.n_columns)

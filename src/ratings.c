@@ -5,11 +5,10 @@
  * The rows are pushed by the executor into a DestReceiver, which maps both
  * keys to dense numbers and appends 12 bytes to a list of chunks: no tuple is
  * ever stored.  When all have arrived, the keys are put in their final order
- * and two counting sorts (by column, then back by row) turn the chunks into
- * the compressed form, each row sorted, in linear time.
+ * and a counting sort by row turns the chunks into the compressed form.
  *
- * At its peak that takes 20 bytes a rating (12 in the chunks, 8 in the first
- * sort's target) plus the keys.  Every large piece is asked for through
+ * At its peak that takes 20 bytes a rating (12 in the chunks, 8 in the sort's
+ * target) plus the keys.  Every large piece is asked for through
  * ratings_alloc, which refuses before it takes when maintenance_work_mem would
  * be passed.
  */
@@ -357,7 +356,7 @@ receive_rating(TupleTableSlot *slot, DestReceiver *self)
 
 	if (chunk == NULL || chunk->n == CHUNK_RATINGS)
 	{
-		/* The first sort will need 8 bytes a rating beside the chunks. */
+		/* The sort will need 8 bytes a rating beside the chunks. */
 		check_memory(ratings, add_size(sizeof(Chunk), mul_size(8, ratings->n_ratings)), "ratings");
 		if (ratings->n_ratings >= MAX_RATINGS)
 			ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -509,10 +508,44 @@ refuse_duplicate(RatingReceiver *receiver, Datum *row_keys, int32 row, int32 col
 			 errhint("Give one row for each pair, for instance by GROUP BY in the source query.")));
 }
 
+#define ST_SORT sort_entries
+#define ST_ELEMENT_TYPE KnnEntry
+#define ST_COMPARE(a, b) ((a)->column < (b)->column ? -1 : (a)->column > (b)->column)
+#define ST_SCOPE static
+#define ST_DEFINE
+#include "lib/sort_template.h"
+
 /*
- * Turn the chunks into the compressed matrix: counting sort by column, then,
- * walking the columns upwards, by row, which leaves every row sorted; last the
- * rows of each column, walking the rows upwards.
+ * Move the chunks' ratings to their rows.  Tables are mostly filled user by
+ * user, so this is close to a copy, where sorting by item first would jump.
+ */
+static void
+scatter_chunks(RatingReceiver *receiver, const int32 *row_rank, const int32 *column_rank)
+{
+	Ratings *ratings = receiver->ratings;
+	int64 *next = ratings_alloc(ratings, ratings->n_rows, sizeof(int64), "keys");
+
+	memcpy(next, ratings->row_start, ratings->n_rows * sizeof(int64));
+	for (Chunk *chunk = receiver->first, *following; chunk != NULL; chunk = following)
+	{
+		CHECK_FOR_INTERRUPTS();
+		for (int32 i = 0; i < chunk->n; i++)
+		{
+			const Rating *rating = &chunk->ratings[i];
+			KnnEntry *entry = &ratings->entries[next[row_rank[rating->row]]++];
+
+			entry->column = column_rank[rating->column];
+			entry->value = rating->value;
+		}
+		following = chunk->next;
+		pfree(chunk);
+	}
+	pfree(next);
+}
+
+/*
+ * Turn the chunks into the compressed matrix: move every rating to its row,
+ * sort the rows, and list the rows of each column.
  */
 static void
 compress_ratings(RatingReceiver *receiver)
@@ -522,7 +555,6 @@ compress_ratings(RatingReceiver *receiver)
 	int32 *column_rank = rank_keys(ratings, &receiver->columns, true);
 	Datum *row_keys = permute_keys(ratings, &receiver->rows, row_rank);
 	int64 *next;
-	float4 *column_value;
 
 	ratings->n_rows = receiver->rows.n;
 	ratings->n_columns = receiver->columns.n;
@@ -530,60 +562,33 @@ compress_ratings(RatingReceiver *receiver)
 	ratings->column_keys = permute_keys(ratings, &receiver->columns, column_rank);
 	ratings->row_start = bucket_starts(ratings, &receiver->rows, row_rank);
 	ratings->column_start = bucket_starts(ratings, &receiver->columns, column_rank);
+	ratings->entries = ratings_alloc(ratings, ratings->n_ratings, sizeof(KnnEntry), "ratings");
+	scatter_chunks(receiver, row_rank, column_rank);
+	pfree(row_rank);
+	pfree(column_rank);
 
 	ratings->column_row = ratings_alloc(ratings, ratings->n_ratings, sizeof(int32), "ratings");
-	column_value = ratings_alloc(ratings, ratings->n_ratings, sizeof(float4), "ratings");
-	next = ratings_alloc(ratings, ratings->n_columns, sizeof(int64), "keys");
-	memcpy(next, ratings->column_start, ratings->n_columns * sizeof(int64));
-	for (Chunk *chunk = receiver->first, *following; chunk != NULL; chunk = following)
-	{
-		CHECK_FOR_INTERRUPTS();
-		for (int32 i = 0; i < chunk->n; i++)
-		{
-			int64 at = next[column_rank[chunk->ratings[i].column]]++;
-
-			ratings->column_row[at] = row_rank[chunk->ratings[i].row];
-			column_value[at] = chunk->ratings[i].value;
-		}
-		following = chunk->next;
-		pfree(chunk);
-	}
-	pfree(next);
-
-	ratings->row_column = ratings_alloc(ratings, ratings->n_ratings, sizeof(int32), "ratings");
-	ratings->row_value = ratings_alloc(ratings, ratings->n_ratings, sizeof(float4), "ratings");
-	next = ratings_alloc(ratings, ratings->n_rows, sizeof(int64), "keys");
-	memcpy(next, ratings->row_start, ratings->n_rows * sizeof(int64));
-	for (int32 column = 0; column < ratings->n_columns; column++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		for (int64 p = ratings->column_start[column]; p < ratings->column_start[column + 1]; p++)
-		{
-			int32 row = ratings->column_row[p];
-			int64 at = next[row]++;
-
-			if (at > ratings->row_start[row] && ratings->row_column[at - 1] == column)
-				refuse_duplicate(receiver, row_keys, row, column);
-			ratings->row_column[at] = column;
-			ratings->row_value[at] = column_value[p];
-		}
-	}
-	pfree(next);
-	pfree(column_value);
-
 	next = ratings_alloc(ratings, ratings->n_columns, sizeof(int64), "keys");
 	memcpy(next, ratings->column_start, ratings->n_columns * sizeof(int64));
 	for (int32 row = 0; row < ratings->n_rows; row++)
 	{
+		int64 start = ratings->row_start[row];
+		int64 end = ratings->row_start[row + 1];
+
 		if (row % 1024 == 0)
 			CHECK_FOR_INTERRUPTS();
-		for (int64 p = ratings->row_start[row]; p < ratings->row_start[row + 1]; p++)
-			ratings->column_row[next[ratings->row_column[p]]++] = row;
+		sort_entries(ratings->entries + start, end - start);
+		for (int64 p = start; p < end; p++)
+		{
+			int32 column = ratings->entries[p].column;
+
+			if (p > start && ratings->entries[p - 1].column == column)
+				refuse_duplicate(receiver, row_keys, row, column);
+			ratings->column_row[next[column]++] = row;
+		}
 	}
 	pfree(next);
 	pfree(row_keys);
-	pfree(row_rank);
-	pfree(column_rank);
 }
 
 static double
@@ -592,7 +597,7 @@ mean_rating(const Ratings *ratings)
 	double sum = 0;
 
 	for (int64 p = 0; p < ratings->n_ratings; p++)
-		sum += ratings->row_value[p];
+		sum += ratings->entries[p].value;
 	return ratings->n_ratings > 0 ? sum / ratings->n_ratings : 0;
 }
 

@@ -8,6 +8,8 @@
 #include "nodes/pg_list.h"
 #include "utils/palloc.h"
 
+#include "knn.h"
+
 /*
  * Rows and columns are numbered from 0.  Columns are the things whose vectors
  * a method compares (items, or users when the matrix was read transposed);
@@ -32,8 +34,7 @@ typedef struct Ratings
 
 	/* By row: columns ascending within each row. */
 	int64 *row_start; /* n_rows + 1 */
-	int32 *row_column;
-	float4 *row_value;
+	KnnEntry *entries;
 
 	/* By column: rows ascending within each column. */
 	int64 *column_start; /* n_columns + 1 */

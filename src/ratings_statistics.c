@@ -38,8 +38,8 @@ fit_column_biases(const Ratings *ratings, RatingStatistics *statistics, double r
 	for (int32 row = 0; row < ratings->n_rows; row++)
 	{
 		for (int64 p = ratings->row_start[row]; p < ratings->row_start[row + 1]; p++)
-			statistics->bias[ratings->row_column[p]] +=
-				ratings->row_value[p] - ratings->mean - statistics->row_bias[row];
+			statistics->bias[ratings->entries[p].column] +=
+				ratings->entries[p].value - ratings->mean - statistics->row_bias[row];
 		if (row % 1024 == 0)
 			CHECK_FOR_INTERRUPTS();
 	}
@@ -58,7 +58,8 @@ fit_row_biases(const Ratings *ratings, RatingStatistics *statistics, double regu
 		double sum = 0;
 
 		for (int64 p = ratings->row_start[row]; p < ratings->row_start[row + 1]; p++)
-			sum += ratings->row_value[p] - ratings->mean - statistics->bias[ratings->row_column[p]];
+			sum += ratings->entries[p].value - ratings->mean -
+				   statistics->bias[ratings->entries[p].column];
 		statistics->row_bias[row] = sum / (regularization + row_count(ratings, row));
 		if (row % 1024 == 0)
 			CHECK_FOR_INTERRUPTS();
@@ -106,8 +107,8 @@ ratings_describe(Ratings *ratings, const BaselineOptions *options)
 	}
 	for (int64 p = 0; p < ratings->n_ratings; p++)
 	{
-		int32 column = ratings->row_column[p];
-		float4 value = ratings->row_value[p];
+		int32 column = ratings->entries[p].column;
+		float4 value = ratings->entries[p].value;
 
 		statistics->mean[column] += value;
 		statistics->minimum[column] = Min(statistics->minimum[column], value);
@@ -132,19 +133,19 @@ ratings_center(Ratings *ratings, const RatingStatistics *statistics, Centering c
 		double row_mean = 0;
 
 		for (int64 p = ratings->row_start[row]; p < ratings->row_start[row + 1]; p++)
-			row_mean += ratings->row_value[p];
+			row_mean += ratings->entries[p].value;
 		row_mean /= row_count(ratings, row);
 
 		for (int64 p = ratings->row_start[row]; p < ratings->row_start[row + 1]; p++)
 		{
-			int32 column = ratings->row_column[p];
+			int32 column = ratings->entries[p].column;
 			double center =
 				centering == CENTER_ROW ? row_mean
 				: centering == CENTER_COLUMN
 					? statistics->mean[column]
 					: ratings->mean + statistics->row_bias[row] + statistics->bias[column];
 
-			ratings->row_value[p] = (float4) (ratings->row_value[p] - center);
+			ratings->entries[p].value = (float4) (ratings->entries[p].value - center);
 		}
 	}
 }
@@ -173,12 +174,12 @@ ratings_weight(Ratings *ratings, Weighting weighting)
 	length = ratings_alloc(ratings, ratings->n_columns, sizeof(double), "weights");
 	for (int64 p = 0; p < ratings->n_ratings; p++)
 	{
-		if (ratings->row_value[p] < 0)
+		if (ratings->entries[p].value < 0)
 			ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 							errmsg("rating %g is negative, weighting needs ratings of at least 0",
-								   ratings->row_value[p])));
-		length[ratings->row_column[p]] += ratings->row_value[p];
-		total += ratings->row_value[p];
+								   ratings->entries[p].value)));
+		length[ratings->entries[p].column] += ratings->entries[p].value;
+		total += ratings->entries[p].value;
 	}
 	for (int32 row = 0; row < ratings->n_rows; row++)
 	{
@@ -186,11 +187,11 @@ ratings_weight(Ratings *ratings, Weighting weighting)
 
 		for (int64 p = ratings->row_start[row]; p < ratings->row_start[row + 1]; p++)
 		{
-			double value = ratings->row_value[p];
+			double value = ratings->entries[p].value;
 			double relative =
-				total > 0 ? length[ratings->row_column[p]] / (total / ratings->n_columns) : 0;
+				total > 0 ? length[ratings->entries[p].column] / (total / ratings->n_columns) : 0;
 
-			ratings->row_value[p] =
+			ratings->entries[p].value =
 				(float4) (idf * (weighting == WEIGHT_TFIDF
 									 ? sqrt(value)
 									 : value * (k1 + 1) / (k1 * (1 - b + b * relative) + value)));

@@ -21,6 +21,7 @@
 
 #include "similarity.h"
 #include "socrec.h"
+#include "sparse.h"
 #include "sums.h"
 #include "svec.h"
 
@@ -162,76 +163,76 @@ array_similarity(FunctionCallInfo fcinfo, const SimilarityKind kind)
 	return similarity_datum(fcinfo, kind, &sums, min_support, shrinkage);
 }
 
-/* Where a pass over a sparse vector in the order of its ids stands. */
-typedef struct SVecCursor
+/*
+ * Sums of the kinds that look at whole vectors, in which what is absent counts
+ * as zero.
+ */
+static void
+add_whole_vectors(SimilarityKind kind, SimilaritySums *sums, SparseView a, SparseView b)
 {
-	const SVec *vector;
-	const float4 *weights;
-	int n;
-	int i;
-} SVecCursor;
+	int64_t n_common;
+	double dot = sparse_dot(a, b, &n_common);
+	bool is_cosine = kind == SIMILARITY_COSINE;
 
-static SVecCursor
-get_cursor(FunctionCallInfo fcinfo, int argument)
-{
-	SVec *vector = PG_GETARG_SVEC_P(argument);
-	SVecCursor cursor = {vector, svec_weights(vector), svec_count(vector), 0};
-
-	return cursor;
-}
-
-/* The id that comes next; past the end, one that no smaller id comes after. */
-static inline int64
-cursor_id(const SVecCursor *cursor)
-{
-	return cursor->i < cursor->n ? svec_id(cursor->vector, cursor->i) : PG_INT64_MAX;
+	sums->support = n_common;
+	sums->xy = is_cosine ? dot : n_common;
+	sums->xx = is_cosine ? sparse_sum_squares(a) : a.n;
+	sums->yy = is_cosine ? sparse_sum_squares(b) : b.n;
 }
 
 /*
- * Go past the given id.  Returns whether the vector has it, with its weight.
+ * Sums of the other kinds, over the ids that a and b have in common, and means
+ * as well where it is given.
  */
-static inline bool
-cursor_take(SVecCursor *cursor, int64 id, double *weight)
+static void
+add_common_elements(SimilarityKind kind, SimilaritySums *sums, const SVec *a, const SVec *b,
+					const SVec *means)
 {
-	while (cursor->i < cursor->n && svec_id(cursor->vector, cursor->i) < id)
-		cursor->i++;
-	if (cursor->i == cursor->n || svec_id(cursor->vector, cursor->i) != id)
-		return false;
-	*weight = cursor->weights[cursor->i++];
-	return true;
+	SparseMatch matches[SPARSE_MATCHES];
+	SparseCursor cursor = {0, 0};
+	int n;
+
+	while ((n = sparse_next_matches(svec_view(a), svec_view(b), &cursor, matches)) > 0)
+	{
+		for (int i = 0; i < n; i++)
+		{
+			double x = svec_weights(a)[matches[i].a];
+			double y = svec_weights(b)[matches[i].b];
+			double mean = 0;
+
+			if (means != NULL)
+			{
+				int at = sparse_find(svec_view(means), svec_id(a, matches[i].a));
+
+				if (at < 0)
+					continue;
+				mean = svec_weights(means)[at];
+			}
+			similarity_add(kind, sums, true, x, true, y, mean);
+		}
+		CHECK_FOR_INTERRUPTS();
+	}
 }
 
 /*
  * Similarity of two sparse vectors: (a, b, [means,] min_support, shrinkage).
- * The pairs are those of the ids that a or b has, for the adjusted cosine only
- * where means has the id as well.
  */
-static pg_attribute_always_inline Datum
-svec_similarity(FunctionCallInfo fcinfo, const SimilarityKind kind)
+static Datum
+svec_similarity(FunctionCallInfo fcinfo, SimilarityKind kind)
 {
-	const int n_vectors = kind == SIMILARITY_ADJUSTED_COSINE ? 3 : 2;
-	SVecCursor a = get_cursor(fcinfo, 0);
-	SVecCursor b = get_cursor(fcinfo, 1);
-	SVecCursor means = n_vectors == 3 ? get_cursor(fcinfo, 2) : a;
+	bool has_means = kind == SIMILARITY_ADJUSTED_COSINE;
+	SVec *a = PG_GETARG_SVEC_P(0);
+	SVec *b = PG_GETARG_SVEC_P(1);
+	SVec *means = has_means ? PG_GETARG_SVEC_P(2) : NULL;
 	int32 min_support;
 	float8 shrinkage;
 	SimilaritySums sums = {0};
 
-	get_options(fcinfo, n_vectors, &min_support, &shrinkage);
-	while (a.i < a.n || b.i < b.n)
-	{
-		int64 id = Min(cursor_id(&a), cursor_id(&b));
-		double x = 0;
-		double y = 0;
-		double mean = 0;
-		bool has_x = cursor_take(&a, id, &x);
-		bool has_y = cursor_take(&b, id, &y);
-
-		if (n_vectors == 2 || cursor_take(&means, id, &mean))
-			similarity_add(kind, &sums, has_x, x, has_y, y, mean);
-		if ((a.i + b.i) % INTERRUPT_ELEMENTS == 0)
-			CHECK_FOR_INTERRUPTS();
-	}
+	get_options(fcinfo, has_means ? 3 : 2, &min_support, &shrinkage);
+	if (kind == SIMILARITY_COSINE || kind == SIMILARITY_JACCARD)
+		add_whole_vectors(kind, &sums, svec_view(a), svec_view(b));
+	else
+		add_common_elements(kind, &sums, a, b, means);
 	return similarity_datum(fcinfo, kind, &sums, min_support, shrinkage);
 }
 

@@ -128,7 +128,10 @@ typedef struct SimilaritySums
 	double xy;      /* sum of u * v */
 	double xx;      /* sum of u * u */
 	double yy;      /* sum of v * v */
-	double mean_x;  /* for Pearson, else zero */
+	/* For Pearson, else zero: the first pair, and the means relative to it. */
+	double origin_x;
+	double origin_y;
+	double mean_x;
 	double mean_y;
 } SimilaritySums;
 
@@ -142,17 +145,25 @@ similarity_add_products(SimilaritySums *sums, double u, double v)
 
 /*
  * The running means and the products of deviations from them, by Welford's
- * recurrence (Technometrics 4(3), 1962).  It loses nothing to a large mean, and
- * the sum of squares of a value that does not vary is exactly zero.  To be
- * called before the pair is counted.
+ * recurrence (Technometrics 4(3), 1962).  All is relative to the first pair, so
+ * that nothing is lost to a large mean, and the sum of squares of a value that
+ * does not vary is exactly zero.  To be called before the pair is counted.
  */
 static inline void
 similarity_add_deviations(SimilaritySums *sums, double x, double y)
 {
 	double weight = 1 / (sums->support + 1);
-	double dx = x - sums->mean_x;
-	double dy = y - sums->mean_y;
+	double dx, dy;
 
+	if (sums->support == 0)
+	{
+		sums->origin_x = x;
+		sums->origin_y = y;
+	}
+	x -= sums->origin_x;
+	y -= sums->origin_y;
+	dx = x - sums->mean_x;
+	dy = y - sums->mean_y;
 	sums->mean_x += dx * weight;
 	sums->mean_y += dy * weight;
 	sums->xy += dx * (y - sums->mean_y);
@@ -205,9 +216,15 @@ similarity_merge(SimilaritySums *sums, const SimilaritySums *more)
 	double support = sums->support + more->support;
 	double share = support > 0 ? more->support / support : 0;
 	double weight = sums->support * share;
-	double dx = more->mean_x - sums->mean_x;
-	double dy = more->mean_y - sums->mean_y;
+	double dx, dy;
 
+	if (sums->support == 0)
+	{
+		sums->origin_x = more->origin_x;
+		sums->origin_y = more->origin_y;
+	}
+	dx = more->origin_x - sums->origin_x + (more->mean_x - sums->mean_x);
+	dy = more->origin_y - sums->origin_y + (more->mean_y - sums->mean_y);
 	sums->support = support;
 	sums->xy += more->xy + weight * dx * dy;
 	sums->xx += more->xx + weight * dx * dx;

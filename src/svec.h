@@ -20,6 +20,8 @@
 
 #include "fmgr.h"
 
+#include "sparse.h"
+
 #define SVEC_VERSION 1
 #define SVEC_WIDE 0x01
 
@@ -79,6 +81,19 @@ svec_weights(const SVec *v)
 {
 	return (float4 *) (v->data +
 					   svec_count(v) * (svec_is_wide(v) ? sizeof(int64) : sizeof(int32)));
+}
+
+/* The vector as the kernels of sparse.h take it. */
+static inline SparseView
+svec_view(const SVec *v)
+{
+	SparseView view;
+
+	view.n = svec_count(v);
+	view.ids32 = svec_is_wide(v) ? NULL : svec_ids32(v);
+	view.ids64 = svec_is_wide(v) ? svec_ids64(v) : NULL;
+	view.weights = svec_weights(v);
+	return view;
 }
 
 /*

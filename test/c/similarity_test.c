@@ -260,13 +260,14 @@ test_running_means(void)
 	SimilaritySums sums = {0};
 	SimilaritySums more = {0};
 
-	for (int i = 1; i <= 3; i++)
-		similarity_add(SIMILARITY_PEARSON, &sums, true, far + i, true, far - i * i, 0);
-	/* deviations of x: -1, 0, 1; of y: 11/3, 2/3, -13/3 */
-	check_near(similarity_from_sums(SIMILARITY_PEARSON, &sums), -4 / sqrt(98.0 / 6), 1e-9,
+	/* deviations: -5/3, 1/3, 4/3 of 1, 3, 4; -4/3, -1/3, 5/3 of 1, 2, 4 */
+	similarity_add(SIMILARITY_PEARSON, &sums, true, far + 1, true, far + 1, 0);
+	similarity_add(SIMILARITY_PEARSON, &sums, true, far + 3, true, far + 2, 0);
+	similarity_add(SIMILARITY_PEARSON, &sums, true, far + 4, true, far + 4, 0);
+	check_near(similarity_from_sums(SIMILARITY_PEARSON, &sums), 39.0 / 42, 1e-15,
 			   "Pearson of values with a large mean");
 
-	sums = (SimilaritySums){0};
+	sums = more = (SimilaritySums){0};
 	for (int i = 0; i < 1000; i++)
 	{
 		similarity_add(SIMILARITY_PEARSON, &sums, true, 0.1, true, i, 0);

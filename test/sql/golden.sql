@@ -58,9 +58,9 @@ GROUP BY u.user_id, i.item_id ORDER BY u.user_id, i.item_id;
 
 -- all of it again through models
 SELECT name, method, rating_count, user_count, item_count
-FROM create_model('golden_items', 'golden', method => 'item_knn', options => '{"center": "none"}');
+FROM create_model('golden_items', 'golden', method => 'item_knn', options => '{"center": "none", "shrinkage": 0}');
 SELECT name, method, rating_count, user_count, item_count
-FROM create_model('golden_users', 'golden', method => 'user_knn', options => '{"center": "none"}');
+FROM create_model('golden_users', 'golden', method => 'user_knn', options => '{"center": "none", "shrinkage": 0}');
 
 SELECT u.user_id, i.item_id, round(p.prediction::numeric, 6) AS by_items, p.source, p.support,
     round(q.prediction::numeric, 6) AS by_users, q.source, q.support
