@@ -6,23 +6,54 @@
 --   1 schema   2 user column   3 item column   4 user type   5 item type
 --   6 method   7 normalize     8 user regularization
 --   9 the source of predictions that counts as the method's own
+--  10 equality of users   11 equality of items
+--  12 collation of users  13 collation of items
 --
 -- Bodies are SQL-standard ones: names are bound when the model is created.
 -- "OFFSET 0" keeps the planner to one index probe for each rated item, where it
 -- would otherwise be tempted to read all items.
 
+-- The operator that says whether two keys are equal: the "=" of the type's own
+-- schema, where its btree operator class has it.
+CREATE FUNCTION equality_operator(type oid) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH RECURSIVE base AS (
+        SELECT t.oid, t.typbasetype FROM pg_type t WHERE t.oid = type
+        UNION ALL
+        SELECT t.oid, t.typbasetype FROM base JOIN pg_type t ON t.oid = base.typbasetype)
+    SELECT format('OPERATOR(%I.=)', coalesce(min(n.nspname), 'pg_catalog'))
+    FROM base
+        JOIN pg_opclass c ON c.opcintype = base.oid AND c.opcdefault
+        JOIN pg_am m ON m.oid = c.opcmethod AND m.amname = 'btree'
+        JOIN pg_amop a ON a.amopfamily = c.opcfamily AND a.amoplefttype = c.opcintype
+            AND a.amoprighttype = c.opcintype AND a.amopstrategy = 3
+        JOIN pg_operator o ON o.oid = a.amopopr
+        JOIN pg_namespace n ON n.oid = o.oprnamespace
+    WHERE base.typbasetype = 0;
+END;
+
+COMMENT ON FUNCTION equality_operator IS 'the operator that says whether two values of a type are equal, qualified';
+
 CREATE FUNCTION fill_template(m model, template text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT format(template, m.name, m.user_column, m.item_column,
-        min(format_type(a.atttypid, NULL)) FILTER (WHERE a.attname = m.user_column),
-        min(format_type(a.atttypid, NULL)) FILTER (WHERE a.attname = m.item_column),
+    WITH key_column AS (
+        SELECT a.attname, format_type(a.atttypid, -1) AS type, equality_operator(a.atttypid) AS equality,
+            coalesce((SELECT format('COLLATE %I.%I', s.nspname, l.collname)
+                FROM pg_collation l JOIN pg_namespace s ON s.oid = l.collnamespace
+                WHERE l.oid = a.attcollation), '') AS collation
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
+        WHERE n.nspname = m.name AND c.relname = 'rating')
+    SELECT format(template, m.name, m.user_column, m.item_column, u.type, i.type,
         m.method, m.options ->> 'normalize', m.options ->> 'user_regularization',
         CASE WHEN m.method IN ('item_knn', 'user_knn') THEN m.method
-            WHEN m.rating_column IS NULL THEN 'popular' ELSE 'baseline' END)
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
-    WHERE n.nspname = m.name AND c.relname = 'rating';
+            WHEN m.rating_column IS NULL THEN 'popular' ELSE 'baseline' END,
+        u.equality, i.equality, u.collation, i.collation)
+    FROM key_column u, key_column i
+    WHERE u.attname = m.user_column AND i.attname = m.item_column;
 END;
 
 COMMENT ON FUNCTION fill_template IS 'a template of method.sql with the names of a model';
@@ -53,7 +84,7 @@ BEGIN ATOMIC
             rating_count bigint NOT NULL, user_count bigint NOT NULL, item_count bigint NOT NULL)',
         'COMMENT ON TABLE %1$I.fit IS ''what the model was fitted on, one row''',
         'CREATE TABLE %1$I.item (
-            id integer PRIMARY KEY, %3$I %5$s NOT NULL UNIQUE, rating_count integer NOT NULL,
+            id integer PRIMARY KEY, %3$I %5$s %13$s NOT NULL UNIQUE, rating_count integer NOT NULL,
             mean float8 NOT NULL, bias float8 NOT NULL, norm float8 NOT NULL, neighbors socrec.svec)
             WITH (toast_tuple_target = 8160)',
         'ALTER TABLE %1$I.item ALTER COLUMN neighbors SET STORAGE EXTERNAL',
@@ -64,7 +95,7 @@ BEGIN ATOMIC
         'COMMENT ON COLUMN %1$I.item.neighbors IS ''most similar items, number and similarity'''
     ] || CASE WHEN m.method = 'user_knn' THEN ARRAY[
         'CREATE TABLE %1$I.user_neighbor (
-            id integer PRIMARY KEY, %2$I %4$s NOT NULL UNIQUE, rating_count integer NOT NULL,
+            id integer PRIMARY KEY, %2$I %4$s %12$s NOT NULL UNIQUE, rating_count integer NOT NULL,
             mean float8 NOT NULL, bias float8 NOT NULL, norm float8 NOT NULL, neighbors socrec.svec)
             WITH (toast_tuple_target = 8160)',
         'ALTER TABLE %1$I.user_neighbor ALTER COLUMN neighbors SET STORAGE EXTERNAL',
@@ -135,8 +166,8 @@ BEGIN ATOMIC
                 FROM unnest((
                     SELECT socrec.top_items(i.id, i.neighbors, r.rating, $2, %7$s, $3, $4)
                     FROM %1$I.rating r CROSS JOIN LATERAL (
-                        SELECT i.id, i.neighbors FROM %1$I.item i WHERE i.%3$I = r.%3$I OFFSET 0) i
-                    WHERE r.%2$I = $1)) WITH ORDINALITY AS t(id, score, support, rank)'
+                        SELECT i.id, i.neighbors FROM %1$I.item i WHERE i.%3$I %11$s r.%3$I OFFSET 0) i
+                    WHERE r.%2$I %10$s $1)) WITH ORDINALITY AS t(id, score, support, rank)'
         WHEN 'user_knn' THEN '
                 SELECT row_number() OVER (ORDER BY s.score DESC, i.id)::integer AS rank, i.id, s.score, s.support
                 FROM (
@@ -144,13 +175,13 @@ BEGIN ATOMIC
                         ELSE socrec.weighted_sum(w.weight, r.rating) END AS score, count(*)::integer AS support
                     FROM %1$I.user_neighbor u CROSS JOIN LATERAL socrec.svec_unnest(u.neighbors) AS w(id, weight)
                         JOIN %1$I.user_neighbor v ON v.id = w.id
-                        JOIN %1$I.rating r ON r.%2$I = v.%2$I
-                    WHERE u.%2$I = $1
+                        JOIN %1$I.rating r ON r.%2$I %10$s v.%2$I
+                    WHERE u.%2$I %10$s $1
                     GROUP BY r.%3$I
                     HAVING count(*) >= $4) s
-                    JOIN %1$I.item i ON i.%3$I = s.%3$I
+                    JOIN %1$I.item i ON i.%3$I %11$s s.%3$I
                 WHERE NOT ($3 AND EXISTS (
-                    SELECT FROM %1$I.rating r WHERE r.%2$I = $1 AND r.%3$I = s.%3$I))
+                    SELECT FROM %1$I.rating r WHERE r.%2$I %10$s $1 AND r.%3$I %11$s s.%3$I))
                 ORDER BY s.score DESC, i.id
                 LIMIT $2'
         WHEN 'baseline' THEN '
@@ -158,11 +189,11 @@ BEGIN ATOMIC
                     f.rating_mean + coalesce(t.bias, 0) + i.bias AS score, i.rating_count AS support
                 FROM %1$I.fit f CROSS JOIN (
                         SELECT sum(r.rating - f.rating_mean - i.bias) / nullif(count(*) + %8$s, 0) AS bias
-                        FROM %1$I.fit f CROSS JOIN %1$I.rating r JOIN %1$I.item i ON i.%3$I = r.%3$I
-                        WHERE r.%2$I = $1) t
+                        FROM %1$I.fit f CROSS JOIN %1$I.rating r JOIN %1$I.item i ON i.%3$I %11$s r.%3$I
+                        WHERE r.%2$I %10$s $1) t
                     CROSS JOIN %1$I.item i
                 WHERE i.rating_count >= $4 AND NOT ($3 AND EXISTS (
-                    SELECT FROM %1$I.rating r WHERE r.%2$I = $1 AND r.%3$I = i.%3$I))
+                    SELECT FROM %1$I.rating r WHERE r.%2$I %10$s $1 AND r.%3$I %11$s i.%3$I))
                 ORDER BY i.bias DESC, i.id
                 LIMIT $2'
         ELSE '
@@ -180,7 +211,7 @@ BEGIN ATOMIC
                 WHERE (SELECT count(*) FROM candidate) < $2
                     AND NOT EXISTS (SELECT FROM candidate c WHERE c.id = i.id)
                     AND NOT ($3 AND EXISTS (
-                        SELECT FROM %1$I.rating r WHERE r.%2$I = $1 AND r.%3$I = i.%3$I))
+                        SELECT FROM %1$I.rating r WHERE r.%2$I %10$s $1 AND r.%3$I %11$s i.%3$I))
                 ORDER BY i.id
                 LIMIT greatest($2 - (SELECT count(*) FROM candidate), 0)) p
             ORDER BY 1;
@@ -200,12 +231,12 @@ BEGIN ATOMIC
         LANGUAGE sql STABLE PARALLEL SAFE ROWS 1 COST 1000
         BEGIN ATOMIC
             WITH f AS (SELECT * FROM %1$I.fit),
-            target AS (SELECT * FROM %1$I.item i WHERE i.%3$I = $2),
+            target AS (SELECT * FROM %1$I.item i WHERE i.%3$I %11$s $2),
             profile AS MATERIALIZED (
                 SELECT i.id, i.mean, i.bias, r.rating
                 FROM %1$I.rating r CROSS JOIN LATERAL (
-                    SELECT i.id, i.mean, i.bias FROM %1$I.item i WHERE i.%3$I = r.%3$I OFFSET 0) i
-                WHERE r.%2$I = $1 AND r.%3$I <> $2 AND NOT ($3 AND r.held_out)),
+                    SELECT i.id, i.mean, i.bias FROM %1$I.item i WHERE i.%3$I %11$s r.%3$I OFFSET 0) i
+                WHERE r.%2$I %10$s $1 AND NOT r.%3$I %11$s $2 AND NOT ($3 AND r.held_out)),
             taste AS (
                 SELECT count(*)::integer AS n, avg(p.rating) AS mean,
                     coalesce(sum(p.rating - f.rating_mean - p.bias) / nullif(count(*) + %8$s, 0), 0) AS bias
@@ -227,8 +258,8 @@ BEGIN ATOMIC
                 FROM f CROSS JOIN target t CROSS JOIN %1$I.user_neighbor u
                     CROSS JOIN LATERAL socrec.svec_unnest(u.neighbors) AS w(id, weight)
                     JOIN %1$I.user_neighbor v ON v.id = w.id
-                    JOIN %1$I.rating r ON r.%2$I = v.%2$I AND r.%3$I = $2 AND NOT ($3 AND r.held_out)
-                WHERE u.%2$I = $1'
+                    JOIN %1$I.rating r ON r.%2$I %10$s v.%2$I AND r.%3$I %11$s $2 AND NOT ($3 AND r.held_out)
+                WHERE u.%2$I %10$s $1'
         ELSE '
                 SELECT NULL::float8 AS residual, NULL::integer AS support'
     END || ')
@@ -257,45 +288,47 @@ COMMENT ON FUNCTION prediction_statement IS 'template of a model''s function pre
 CREATE FUNCTION similar_statement(m model, what text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-    SELECT CASE what
-        WHEN 'items' THEN 'CREATE FUNCTION %1$I.similar_items(target_item %5$s, n integer DEFAULT 10)
-        RETURNS TABLE (rank integer, %3$I %5$s, similarity float8)'
-        ELSE 'CREATE FUNCTION %1$I.similar_users(target_user %4$s, n integer DEFAULT 10)
-        RETURNS TABLE (rank integer, %2$I %4$s, similarity float8)' END || '
+    -- Written for items; for users, users and items change places.
+    SELECT CASE what WHEN 'items' THEN t.template ELSE (
+        SELECT string_agg(CASE p.part WHEN '%2$I' THEN '%3$I' WHEN '%3$I' THEN '%2$I' WHEN '%5$s' THEN '%4$s'
+            WHEN '%10$s' THEN '%11$s' WHEN '%11$s' THEN '%10$s' WHEN '%1$I.item ' THEN '%1$I.user_neighbor '
+            ELSE p.part END, '' ORDER BY p.n)
+        FROM (SELECT m.part[1] AS part, m.n FROM
+            regexp_matches(t.template, '(%1\$I\.item |%\d+\$[Is]|[^%]+|%)', 'g') WITH ORDINALITY AS m(part, n)) p) END
+    FROM (SELECT CASE what
+        WHEN 'items' THEN '
+        CREATE FUNCTION %1$I.similar_items(target_item %5$s, n integer DEFAULT 10)'
+        ELSE '
+        CREATE FUNCTION %1$I.similar_users(target_user %5$s, n integer DEFAULT 10)' END || '
+        RETURNS TABLE (rank integer, %3$I %5$s, similarity float8)
         LANGUAGE sql STABLE PARALLEL SAFE ROWS 10 COST 1000
         BEGIN ATOMIC' ||
-    CASE WHEN (what, m.method) IN (('items', 'item_knn'), ('users', 'user_knn')) THEN
-        replace(replace('
-            SELECT row_number() OVER (ORDER BY w.weight DESC, w.id)::integer, o.%K$I, w.weight::float8
-            FROM %1$I.TABLE t CROSS JOIN LATERAL socrec.svec_unnest(socrec.svec_top(t.neighbors, $2)) AS w(id, weight)
-                JOIN %1$I.TABLE o ON o.id = w.id
-            WHERE t.%K$I = $1
-            ORDER BY 1;',
-            '%K', CASE what WHEN 'items' THEN '%3' ELSE '%2' END),
-            'TABLE', CASE what WHEN 'items' THEN 'item' ELSE 'user_neighbor' END)
-    ELSE
-        replace(replace('
+    CASE WHEN (what, m.method) IN (('items', 'item_knn'), ('users', 'user_knn')) THEN '
+            SELECT row_number() OVER (ORDER BY w.weight DESC, w.id)::integer, o.%3$I, w.weight::float8
+            FROM %1$I.item t CROSS JOIN LATERAL socrec.svec_unnest(socrec.svec_top(t.neighbors, $2)) AS w(id, weight)
+                JOIN %1$I.item o ON o.id = w.id
+            WHERE t.%3$I %11$s $1
+            ORDER BY 1;'
+    ELSE '
             WITH own AS MATERIALIZED (
-                SELECT r.%V$I, r.rating FROM %1$I.rating r WHERE r.%K$I = $1),
+                SELECT r.%2$I, r.rating FROM %1$I.rating r WHERE r.%3$I %11$s $1),
             shared AS (
-                SELECT r.%K$I, socrec.weighted_sum(o.rating, r.rating) AS product
-                FROM own o JOIN %1$I.rating r ON r.%V$I = o.%V$I
-                WHERE r.%K$I <> $1
-                GROUP BY r.%K$I),
+                SELECT r.%3$I, socrec.weighted_sum(o.rating, r.rating) AS score
+                FROM own o JOIN %1$I.rating r ON r.%2$I %10$s o.%2$I
+                WHERE NOT r.%3$I %11$s $1
+                GROUP BY r.%3$I),
             compared AS (
-                SELECT s.%K$I, s.product / nullif(
+                SELECT s.%3$I, s.score / nullif(
                     sqrt((SELECT sum(o.rating ^ 2) FROM own o) *
-                        (SELECT sum(r.rating ^ 2) FROM %1$I.rating r WHERE r.%K$I = s.%K$I)), 0) AS similarity
+                        (SELECT sum(r.rating ^ 2) FROM %1$I.rating r WHERE r.%3$I %11$s s.%3$I)), 0) AS similarity
                 FROM shared s)
-            SELECT row_number() OVER (ORDER BY c.similarity DESC, c.%K$I)::integer, c.%K$I, c.similarity
+            SELECT row_number() OVER (ORDER BY c.similarity DESC, c.%3$I)::integer, c.%3$I, c.similarity
             FROM compared c
             WHERE c.similarity > 0
             ORDER BY 1
-            LIMIT $2;',
-            '%K', CASE what WHEN 'items' THEN '%3' ELSE '%2' END),
-            '%V', CASE what WHEN 'items' THEN '%2' ELSE '%3' END)
+            LIMIT $2;'
     END || '
-        END';
+        END' AS template) t;
 END;
 
 COMMENT ON FUNCTION similar_statement IS 'template of a model''s functions similar_items and similar_users';
@@ -316,37 +349,37 @@ BEGIN ATOMIC
             SELECT e.reason, NULL::%5$s, NULL::float8, NULL::float8, e.contribution
             FROM %1$I.fit f CROSS JOIN %1$I.item t CROSS JOIN LATERAL (
                 SELECT coalesce(sum(r.rating - f.rating_mean - i.bias) / nullif(count(*) + %8$s, 0), 0) AS bias
-                FROM %1$I.rating r JOIN %1$I.item i ON i.%3$I = r.%3$I
-                WHERE r.%2$I = $1) u
+                FROM %1$I.rating r JOIN %1$I.item i ON i.%3$I %11$s r.%3$I
+                WHERE r.%2$I %10$s $1) u
                 CROSS JOIN LATERAL (VALUES (1, ''mean of all ratings'', f.rating_mean),
                     (2, ''bias of the item'', t.bias), (3, ''bias of the user'', u.bias)) AS e(n, reason, contribution)
-            WHERE t.%3$I = $2
+            WHERE t.%3$I %11$s $2
             ORDER BY e.n;'
         WHEN 'popular' THEN '
             SELECT ''popularity'', NULL::%5$s, NULL::float8, NULL::float8, t.rating_count::float8
             FROM %1$I.item t
-            WHERE t.%3$I = $2;'
+            WHERE t.%3$I %11$s $2;'
         ELSE '
             WITH part AS MATERIALIZED (' ||
             CASE m.method WHEN 'item_knn' THEN '
                 SELECT ''rated item'' AS reason, r.%3$I AS key, r.rating, w.weight
                 FROM %1$I.item t CROSS JOIN %1$I.rating r
-                    CROSS JOIN LATERAL (SELECT i.neighbors FROM %1$I.item i WHERE i.%3$I = r.%3$I OFFSET 0) i
+                    CROSS JOIN LATERAL (SELECT i.neighbors FROM %1$I.item i WHERE i.%3$I %11$s r.%3$I OFFSET 0) i
                     CROSS JOIN LATERAL (SELECT socrec.svec_get(i.neighbors, t.id)::float8 AS weight) w
-                WHERE t.%3$I = $2 AND r.%2$I = $1 AND w.weight IS NOT NULL)'
+                WHERE t.%3$I %11$s $2 AND r.%2$I %10$s $1 AND w.weight IS NOT NULL)'
             ELSE '
                 SELECT ''similar user'' AS reason, r.%2$I AS key, r.rating, w.weight::float8 AS weight
                 FROM %1$I.user_neighbor u CROSS JOIN LATERAL socrec.svec_unnest(u.neighbors) AS w(id, weight)
                     JOIN %1$I.user_neighbor v ON v.id = w.id
-                    JOIN %1$I.rating r ON r.%2$I = v.%2$I
-                WHERE u.%2$I = $1 AND r.%3$I = $2)' END || '
+                    JOIN %1$I.rating r ON r.%2$I %10$s v.%2$I
+                WHERE u.%2$I %10$s $1 AND r.%3$I %11$s $2)' END || '
             SELECT p.reason, p.key, p.rating, p.weight,
                 p.weight * p.rating / CASE WHEN %7$s THEN sum(abs(p.weight)) OVER () ELSE 1 END
             FROM part p
             UNION ALL
             SELECT ''popularity'', NULL, NULL, NULL, t.rating_count
             FROM %1$I.item t
-            WHERE t.%3$I = $2 AND NOT EXISTS (SELECT FROM part)
+            WHERE t.%3$I %11$s $2 AND NOT EXISTS (SELECT FROM part)
             ORDER BY 5 DESC, 2;'
     END || '
         END';
@@ -401,7 +434,7 @@ BEGIN
         statements := statements || ARRAY[
             'CREATE FUNCTION %1$I.forget_user(target_user %4$s) RETURNS void
                 LANGUAGE sql VOLATILE PARALLEL UNSAFE
-                BEGIN ATOMIC DELETE FROM %1$I.user_neighbor u WHERE u.%2$I = $1; END',
+                BEGIN ATOMIC DELETE FROM %1$I.user_neighbor u WHERE u.%2$I %10$s $1; END',
             'COMMENT ON FUNCTION %1$I.forget_user IS ''removes what this model, unlike others, stores of a user'''];
     END IF;
     RETURN ARRAY(SELECT socrec.fill_template(m, s.template)

@@ -2,10 +2,14 @@
 -- functions and views that use it
 --
 -- The text of a model's objects comes from the templates in method.sql.
+--
+-- Only the source means what it says in the caller's search_path; all else runs
+-- with a safe one, so that nobody can slip a function of theirs into it.
+
+GRANT USAGE ON SCHEMA @extschema@ TO PUBLIC;
 
 CREATE TABLE model (
     name text PRIMARY KEY,
-    owner text NOT NULL,
     source text NOT NULL,
     user_column text NOT NULL,
     item_column text NOT NULL,
@@ -22,7 +26,6 @@ CREATE TABLE model (
 
 COMMENT ON TABLE model IS 'every model of this database; socrec.models shows more';
 COMMENT ON COLUMN model.name IS 'the schema that holds the model';
-COMMENT ON COLUMN model.owner IS 'the role that created the model and may refit or drop it';
 COMMENT ON COLUMN model.source IS 'the table, view or query that the ratings come from';
 COMMENT ON COLUMN model.rating_column IS 'null for implicit feedback';
 COMMENT ON COLUMN model.options IS 'all options, defaults filled in';
@@ -33,27 +36,26 @@ SELECT pg_catalog.pg_extension_config_dump('model', '');
 GRANT SELECT, INSERT, UPDATE, DELETE ON model TO PUBLIC;
 
 -- Everybody who may create a schema may create a model, so everybody may write
--- to the registry: but only rows of roles that they are a member of.  Row-level
+-- to the registry: but of schemas that exist, only their owners.  Row-level
 -- security would do the same but keep pg_dump from reading the table.
 CREATE FUNCTION check_model_owner() RETURNS trigger
 LANGUAGE plpgsql PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    foreign_model text;
 BEGIN
-    IF TG_OP <> 'INSERT' AND NOT pg_has_role(current_user, OLD.owner, 'USAGE')
-        OR TG_OP <> 'DELETE' AND NOT pg_has_role(current_user, NEW.owner, 'USAGE') THEN
-        RAISE insufficient_privilege
-            USING MESSAGE = format('must be owner of model %s', CASE TG_OP WHEN 'DELETE' THEN OLD.name ELSE NEW.name END);
+    SELECT n.nspname INTO foreign_model FROM pg_namespace n
+        WHERE (TG_OP <> 'INSERT' AND n.nspname = OLD.name OR TG_OP <> 'DELETE' AND n.nspname = NEW.name)
+            AND NOT pg_has_role(current_user, n.nspowner, 'USAGE');
+    IF FOUND THEN
+        RAISE insufficient_privilege USING MESSAGE = format('must be owner of model %s', foreign_model);
     END IF;
     RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
-EXCEPTION
-    -- The owner was dropped or renamed: anybody with rights on the schema may go on.
-    WHEN undefined_object THEN
-        RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
 END
 $$;
 
-COMMENT ON FUNCTION check_model_owner IS 'lets only its owner write a row of socrec.model';
+COMMENT ON FUNCTION check_model_owner IS 'lets only the owner of a schema write its row of socrec.model';
 
 CREATE TRIGGER check_model_owner BEFORE INSERT OR UPDATE OR DELETE ON model
     FOR EACH ROW EXECUTE FUNCTION check_model_owner();
@@ -90,6 +92,7 @@ BEGIN
         FROM jsonb_each(given) g
         WHERE NOT known ? g.key
             OR jsonb_typeof(g.value) <> CASE g.key WHEN 'holdout' THEN 'number' ELSE jsonb_typeof(known -> g.key) END
+            OR g.key IN ('k', 'min_support', 'baseline_epochs', 'seed') AND g.value::text !~ '^-?[0-9]{1,18}$'
         ORDER BY g.key LIMIT 1;
     IF FOUND AND bad.standard IS NULL THEN
         RAISE invalid_parameter_value
@@ -118,60 +121,84 @@ COMMENT ON FUNCTION check_query IS 'an error unless the text is one SELECT';
 
 -- The source as it stands after FROM: a table or view by its qualified name, or
 -- a query in parentheses.
-CREATE FUNCTION model_source(source text) RETURNS text
+CREATE FUNCTION model_source(source text, caller_path text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     relation regclass;
 BEGIN
-    IF source IS NULL THEN
-        RAISE null_value_not_allowed USING MESSAGE = 'source must not be null';
-    END IF;
     IF source ~* '^\s*(\(|select\M|with\M|values\M|table\M)' THEN
         source := rtrim(source, E' \t\n;');
         PERFORM socrec.check_query(source);
         RETURN format(E'(%s\n)', source);
     END IF;
-    relation := source::regclass;
+    BEGIN
+        PERFORM set_config('search_path', caller_path, true);
+        relation := source::pg_catalog.regclass;
+        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    EXCEPTION
+        WHEN invalid_name THEN
+            RAISE syntax_error
+                USING MESSAGE = format('source is neither the name of a table or view nor a SELECT query: %s', source);
+    END;
     RETURN (SELECT format('%I.%I', n.nspname, c.relname)
-            FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-            WHERE c.oid = relation);
+            FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = relation);
 END
 $$;
 
 COMMENT ON FUNCTION model_source IS 'a model''s source as it stands after FROM: a qualified name or a query in parentheses';
 
--- Create the model's view of the ratings, its only way to them.
-CREATE FUNCTION create_rating_view(m model) RETURNS void
+-- Create the model's view of the ratings, its only way to them.  The source may
+-- be a query full of names of the caller's, so the view is created under the
+-- caller's search_path; what this adds to it is qualified.
+CREATE FUNCTION create_rating_view(m model, caller_path text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    from_clause text := socrec.model_source(m.source);
+    from_clause text := socrec.model_source(m.source, caller_path);
     holdout float8 := m.options ->> 'holdout';
+    n bigint;
     held_out text := 'false';
+    is_unique boolean;
+    statement text;
 BEGIN
     -- Without a wish: a tenth, but no more than 10,000 ratings, and nothing of
     -- a table too small to spare any.
     IF holdout IS NULL THEN
-        EXECUTE 'SELECT CASE WHEN count(*) < 500 THEN 0 ELSE least(0.1, 10000.0 / count(*)) END FROM ' || from_clause || ' AS s'
-            INTO holdout;
+        PERFORM set_config('search_path', caller_path, true);
+        EXECUTE 'SELECT pg_catalog.count(*) FROM ' OPERATOR(pg_catalog.||) from_clause OPERATOR(pg_catalog.||) ' AS s' INTO n;
+        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        holdout := CASE WHEN n < 500 THEN 0 ELSE least(0.1, 10000.0 / n) END;
     END IF;
     -- Chosen by a hash of the pair, so that nothing has to be stored.
     IF holdout > 0 THEN
-        held_out := format('hash_record_extended(ROW(s.%I, s.%I), %s) & 1073741823 < %s',
+        held_out := format('pg_catalog.hash_record_extended(ROW(s.%I, s.%I), %s)
+                OPERATOR(pg_catalog.&) 1073741823 OPERATOR(pg_catalog.<) %s',
             m.user_column, m.item_column, m.options ->> 'seed', round(holdout * 1073741824));
     END IF;
     IF m.rating_column IS NULL THEN
-        EXECUTE format('CREATE VIEW %1$I.rating WITH (security_invoker = true) AS
-            SELECT DISTINCT s.%2$I, s.%3$I, 1::float8 AS rating, %4$s AS held_out
+        -- Repeated events count once; a unique index says that there are none.
+        SELECT count(*) > 0 INTO is_unique
+        FROM pg_index x
+        WHERE x.indrelid = to_regclass(CASE WHEN from_clause NOT LIKE '(%' THEN from_clause END)
+            AND x.indisunique AND x.indisvalid AND x.indpred IS NULL AND x.indexprs IS NULL
+            AND (SELECT bool_and(a.attname IN (m.user_column, m.item_column)) FROM pg_attribute a
+                WHERE a.attrelid = x.indrelid AND a.attnum = ANY ((x.indkey::int2[])[0:x.indnkeyatts - 1]));
+        statement := format('CREATE VIEW %1$I.rating WITH (security_invoker = true) AS
+            SELECT %6$s s.%2$I, s.%3$I, 1::pg_catalog.float8 AS rating, %4$s AS held_out
             FROM %5$s AS s WHERE s.%2$I IS NOT NULL AND s.%3$I IS NOT NULL',
-            m.name, m.user_column, m.item_column, held_out, from_clause);
+            m.name, m.user_column, m.item_column, held_out, from_clause,
+            CASE WHEN is_unique THEN '' ELSE 'DISTINCT' END);
     ELSE
-        EXECUTE format('CREATE VIEW %1$I.rating WITH (security_invoker = true) AS
-            SELECT s.%2$I, s.%3$I, s.%6$I::float8 AS rating, %4$s AS held_out
+        statement := format('CREATE VIEW %1$I.rating WITH (security_invoker = true) AS
+            SELECT s.%2$I, s.%3$I, s.%6$I::pg_catalog.float8 AS rating, %4$s AS held_out
             FROM %5$s AS s WHERE s.%2$I IS NOT NULL AND s.%3$I IS NOT NULL AND s.%6$I IS NOT NULL',
             m.name, m.user_column, m.item_column, held_out, from_clause, m.rating_column);
     END IF;
+    PERFORM set_config('search_path', caller_path, true);
+    EXECUTE statement;
 END
 $$;
 
@@ -180,6 +207,7 @@ COMMENT ON FUNCTION create_rating_view IS 'creates the view through which a mode
 -- Read the ratings and replace what the model has learned.
 CREATE FUNCTION fit_model(m model) RETURNS model
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     started timestamptz := clock_timestamp();
@@ -198,54 +226,48 @@ $$;
 
 COMMENT ON FUNCTION fit_model IS 'fits a model to its ratings and returns its registry row, not yet stored';
 
-CREATE FUNCTION create_model(
-    name text,
-    source text,
-    user_column text DEFAULT 'user_id',
-    item_column text DEFAULT 'item_id',
-    rating_column text DEFAULT 'rating',
-    method text DEFAULT 'item_knn',
-    options jsonb DEFAULT '{}')
-RETURNS model
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+-- Refuse what cannot become a model.
+CREATE FUNCTION check_model(m model) RETURNS void
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
 AS $$
-#variable_conflict use_variable
-DECLARE
-    m socrec.model;
-    statement text;
-    reserved text;
 BEGIN
-    IF name IS NULL OR user_column IS NULL OR item_column IS NULL OR method IS NULL OR options IS NULL THEN
+    IF m.name IS NULL OR m.source IS NULL OR m.user_column IS NULL OR m.item_column IS NULL OR m.method IS NULL
+        OR m.options IS NULL THEN
         RAISE null_value_not_allowed USING MESSAGE = 'only rating_column may be null';
     END IF;
-    IF octet_length(name) NOT BETWEEN 1 AND 63 THEN
-        RAISE name_too_long USING MESSAGE = format('a model''s name has 1 to 63 bytes, not %s', octet_length(name));
+    IF octet_length(m.name) NOT BETWEEN 1 AND 63 THEN
+        RAISE name_too_long USING MESSAGE = format('a model''s name has 1 to 63 bytes, not %s', octet_length(m.name));
     END IF;
-    SELECT c INTO reserved FROM unnest(ARRAY[user_column, item_column]) c
-        WHERE c IN ('rating', 'held_out', 'rank', 'score', 'source', 'support', 'similarity', 'reason',
-                    'contribution', 'actual', 'predicted', 'squared_error', 'id', 'rating_count', 'mean',
-                    'bias', 'norm', 'neighbors', 'n', 'target_user', 'target_item', 'exclude_seen', 'min_support')
-        LIMIT 1;
-    IF FOUND THEN
-        RAISE duplicate_column
-            USING MESSAGE = format('the model has a column "%s" of its own', reserved),
-                  HINT = 'Give a query as source that calls this column something else.';
-    ELSIF user_column = item_column THEN
+    IF m.user_column = m.item_column THEN
         RAISE duplicate_column USING MESSAGE = 'user_column and item_column are the same';
     END IF;
+    FOR i IN 1 .. 2 LOOP
+        IF (ARRAY[m.user_column, m.item_column])[i] IN ('rating', 'held_out', 'rank', 'score', 'source', 'support',
+            'similarity', 'reason', 'contribution', 'actual', 'predicted', 'squared_error', 'id', 'rating_count',
+            'mean', 'bias', 'norm', 'neighbors', 'n', 'target_user', 'target_item', 'exclude_seen', 'min_support') THEN
+            RAISE duplicate_column
+                USING MESSAGE = format('the model has a column "%s" of its own', (ARRAY[m.user_column, m.item_column])[i]),
+                      HINT = 'Give a query as source that calls this column something else.';
+        END IF;
+    END LOOP;
+END
+$$;
 
-    m.name := name;
-    m.owner := current_user;
-    m.source := source;
-    m.user_column := user_column;
-    m.item_column := item_column;
-    m.rating_column := rating_column;
-    m.method := method;
-    m.options := socrec.model_options(method, options, rating_column IS NOT NULL);
+COMMENT ON FUNCTION check_model IS 'an error unless the registry row can become a model';
+
+CREATE FUNCTION build_model(m model, caller_path text) RETURNS model
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    statement text;
+BEGIN
+    PERFORM socrec.check_model(m);
+    m.options := socrec.model_options(m.method, m.options, m.rating_column IS NOT NULL);
     m.created_at := now();
-
-    EXECUTE format('CREATE SCHEMA %I', name);
-    PERFORM socrec.create_rating_view(m);
+    EXECUTE format('CREATE SCHEMA %I', m.name);
+    PERFORM socrec.create_rating_view(m, caller_path);
     FOREACH statement IN ARRAY socrec.model_statements(m) LOOP
         EXECUTE statement;
     END LOOP;
@@ -258,24 +280,48 @@ BEGIN
 END
 $$;
 
+COMMENT ON FUNCTION build_model IS 'creates what a registry row describes, and stores the row';
+
+CREATE FUNCTION create_model(
+    name text,
+    source text,
+    user_column text DEFAULT 'user_id',
+    item_column text DEFAULT 'item_id',
+    rating_column text DEFAULT 'rating',
+    method text DEFAULT 'item_knn',
+    options jsonb DEFAULT '{}')
+RETURNS model
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+AS $$
+BEGIN
+    RETURN socrec.build_model(
+        ROW(name, source, user_column, item_column, rating_column, method, options, NULL, NULL, NULL, NULL, NULL, NULL)::socrec.model,
+        pg_catalog.current_setting('search_path'));
+END
+$$;
+
 COMMENT ON FUNCTION create_model IS
     'creates a schema with a recommender fitted to a rating table, and returns its registry row';
 
 -- The registry row of a model that the caller may change, locked.
 CREATE FUNCTION lock_model(name text) RETURNS model
-LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
     m socrec.model;
 BEGIN
+    IF name IS NULL THEN
+        RAISE null_value_not_allowed USING MESSAGE = 'name of the model must not be null';
+    END IF;
     SELECT * INTO m FROM socrec.model r WHERE r.name = name FOR UPDATE;
     IF NOT FOUND THEN
         RAISE undefined_object
             USING MESSAGE = format('model "%s" does not exist', name),
                   HINT = 'SELECT name FROM socrec.models lists them.';
     END IF;
-    IF NOT pg_catalog.pg_has_role(current_user, m.owner, 'USAGE') THEN
+    IF NOT (SELECT pg_has_role(current_user, n.nspowner, 'USAGE') FROM pg_namespace n WHERE n.nspname = name) THEN
         RAISE insufficient_privilege USING MESSAGE = format('must be owner of model %s', name);
     END IF;
     RETURN m;
@@ -286,6 +332,7 @@ COMMENT ON FUNCTION lock_model IS 'the registry row of a model, locked until the
 
 CREATE PROCEDURE refit(name text)
 LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -304,23 +351,28 @@ COMMENT ON PROCEDURE refit IS 'fits a model to its ratings as they are now; read
 
 CREATE FUNCTION drop_model(name text, "cascade" boolean DEFAULT false) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
     m socrec.model := socrec.lock_model(name);
     routines text;
 BEGIN
-    IF "cascade" THEN
+    IF to_regnamespace(quote_ident(name)) IS NULL THEN
+        NULL; -- DROP SCHEMA was faster
+    ELSIF "cascade" THEN
         EXECUTE format('DROP SCHEMA %I CASCADE', name);
     ELSE
         -- Piece by piece, so that what others have built on it stops the drop.
         SELECT string_agg(p.oid::regprocedure::text, ', ') INTO routines
-            FROM pg_catalog.pg_proc p WHERE p.pronamespace = (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = name);
+            FROM pg_proc p
+            WHERE p.pronamespace = quote_ident(name)::regnamespace
+                AND p.proname IN ('recommend', 'prediction', 'predict', 'similar_items', 'similar_users', 'explain', 'forget_user');
         EXECUTE format('DROP VIEW %1$I.evaluation, %1$I.prediction_error, %1$I.recommendations', name);
         EXECUTE 'DROP FUNCTION ' || routines;
         EXECUTE format('DROP VIEW %I.rating', name);
-        EXECUTE format('DROP TABLE %1$I.item, %1$I.fit', name);
-        EXECUTE format('DROP TABLE IF EXISTS %I.user_neighbor', name);
+        EXECUTE format(CASE m.method WHEN 'user_knn' THEN 'DROP TABLE %1$I.item, %1$I.fit, %1$I.user_neighbor'
+            ELSE 'DROP TABLE %1$I.item, %1$I.fit' END, name);
         EXECUTE format('DROP SCHEMA %I', name);
     END IF;
     DELETE FROM socrec.model r WHERE r.name = name;
@@ -330,27 +382,33 @@ $$;
 COMMENT ON FUNCTION drop_model IS
     'drops a model; refuses when other objects depend on it, unless cascade';
 
--- Rows that a model would be fitted on now, NULL where the caller may not look.
+-- Rows that a model would be fitted on now.  NULL of a model that is not the
+-- caller's own, even for a superuser: its view runs expressions of its owner's,
+-- and looking at a list must not.  NULL also if they cannot be counted.
 CREATE FUNCTION current_rating_count(name text) RETURNS bigint
 LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE COST 100000
+SET search_path = pg_catalog, pg_temp
 AS $$
+#variable_conflict use_variable
 DECLARE
     n bigint;
 BEGIN
-    EXECUTE format('SELECT count(*) FROM %I.rating WHERE NOT held_out', name) INTO n;
+    IF (SELECT pg_get_userbyid(s.nspowner) FROM pg_namespace s WHERE s.nspname = name) = current_user THEN
+        EXECUTE format('SELECT count(*) FROM %I.rating WHERE NOT held_out', name) INTO n;
+    END IF;
     RETURN n;
 EXCEPTION
-    WHEN insufficient_privilege THEN
+    WHEN OTHERS THEN
         RETURN NULL;
 END
 $$;
 
-COMMENT ON FUNCTION current_rating_count IS 'ratings that a model would be fitted on now';
+COMMENT ON FUNCTION current_rating_count IS 'ratings that a model of the caller''s would be fitted on now';
 
 CREATE VIEW models WITH (security_invoker = true) AS
-    SELECT m.name, m.owner, m.source, m.user_column, m.item_column, m.rating_column, m.method, m.options,
-        m.created_at, m.fitted_at, m.fit_duration, m.user_count, m.item_count, m.rating_count,
-        c.n AS current_rating_count,
+    SELECT m.name, pg_catalog.pg_get_userbyid(s.nspowner)::text AS owner, m.source, m.user_column, m.item_column,
+        m.rating_column, m.method, m.options, m.created_at, m.fitted_at, m.fit_duration,
+        m.user_count, m.item_count, m.rating_count, c.n AS current_rating_count,
         (c.n - m.rating_count)::double precision / nullif(m.rating_count, 0) AS staleness,
         (SELECT sum(pg_catalog.pg_total_relation_size(r.oid))::bigint FROM pg_catalog.pg_class r
             WHERE r.relnamespace = s.oid AND r.relkind = 'r') AS size_bytes
@@ -359,7 +417,8 @@ CREATE VIEW models WITH (security_invoker = true) AS
         CROSS JOIN LATERAL (SELECT current_rating_count(m.name) AS n) c;
 
 COMMENT ON VIEW models IS 'every model, what it was fitted on, and what has changed since';
-COMMENT ON COLUMN models.current_rating_count IS 'ratings that it would be fitted on now, counted when selected; null without the privilege';
+COMMENT ON COLUMN models.owner IS 'owner of the schema, who may refit and drop the model';
+COMMENT ON COLUMN models.current_rating_count IS 'ratings that it would be fitted on now, counted when selected; null of models of others';
 COMMENT ON COLUMN models.staleness IS 'ratings now against ratings fitted, as a fraction: 0.1 is 10 % more';
 COMMENT ON COLUMN models.size_bytes IS 'size of the model''s tables and indexes';
 

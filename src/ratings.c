@@ -616,12 +616,35 @@ free_key_map(KeyMap *map)
 }
 
 /*
+ * Make the place of a syntax error one in the query, not in the statement that
+ * was given the query.
+ */
+static void
+syntax_error_callback(void *query)
+{
+	int position = geterrposition();
+
+	if (position > 0)
+	{
+		errposition(0);
+		internalerrposition(position);
+		internalerrquery(query);
+	}
+}
+
+/*
  * Is this the text of one query, and a query that only reads?
  */
 static void
 check_query(const char *query)
 {
-	List *parsed = raw_parser(query, RAW_PARSE_DEFAULT);
+	ErrorContextCallback callback = {error_context_stack, syntax_error_callback,
+									 unconstify(char *, query)};
+	List *parsed;
+
+	error_context_stack = &callback;
+	parsed = raw_parser(query, RAW_PARSE_DEFAULT);
+	error_context_stack = callback.previous;
 
 	if (list_length(parsed) != 1 || !IsA(linitial_node(RawStmt, parsed)->stmt, SelectStmt))
 		ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR),

@@ -39,7 +39,7 @@ typedef struct SVec
 /* Largest number of elements: a result must stay far below 1 GB. */
 #define SVEC_MAX_ELEMENTS (16 * 1024 * 1024)
 
-#define DatumGetSVecP(d) ((SVec *) PG_DETOAST_DATUM(d))
+#define DatumGetSVecP(d) svec_checked((SVec *) PG_DETOAST_DATUM(d))
 #define PG_GETARG_SVEC_P(n) DatumGetSVecP(PG_GETARG_DATUM(n))
 #define PG_RETURN_SVEC_P(v) PG_RETURN_POINTER(v)
 
@@ -79,8 +79,7 @@ svec_id(const SVec *v, int i)
 static inline float4 *
 svec_weights(const SVec *v)
 {
-	return (float4 *) (v->data +
-					   svec_count(v) * (svec_is_wide(v) ? sizeof(int64) : sizeof(int32)));
+	return (float4 *) (v->data + svec_count(v) * (svec_is_wide(v) ? sizeof(int64) : sizeof(int32)));
 }
 
 /* The vector as the kernels of sparse.h take it. */
@@ -96,10 +95,52 @@ svec_view(const SVec *v)
 	return view;
 }
 
+/* Does an id fit into four bytes? */
+static inline bool
+svec_is_narrow_id(int64 id)
+{
+	return id >= PG_INT32_MIN && id <= PG_INT32_MAX;
+}
+
+/*
+ * Everything that the format promises, in builds with assertions.
+ */
+#ifdef USE_ASSERT_CHECKING
+#define AssertSVec(v) svec_assert(v)
+extern void svec_assert(const SVec *v);
+#else
+#define AssertSVec(v) ((void) 0)
+#endif
+
+/*
+ * A stored vector, unless it is of a format that this version does not know.
+ */
+static inline SVec *
+svec_checked(SVec *v)
+{
+	if (unlikely(v->version != SVEC_VERSION))
+		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
+						errmsg("svec has unknown format version %d", v->version)));
+	AssertSVec(v);
+	return v;
+}
+
+/* An element of a vector that is being put together. */
+typedef struct SVecElement
+{
+	int64 id;
+	float4 weight;
+	int32 position; /* where it was in the input, the caller's to define */
+} SVecElement;
+
 /*
  * A vector with room for n elements in the current memory context; the caller
  * fills ids (ascending) and weights (finite, not zero).
  */
 extern SVec *svec_alloc(int n, bool wide);
+extern SVec *svec_alloc_room(int64 n, bool wide);
+extern SVec *svec_shrink(SVec *v, int n);
+extern SVec *svec_from_elements(SVecElement *elements, int n, const SVecElement **duplicate);
+extern void svec_check_range(const SVec *v);
 
 #endif /* SVEC_H */
