@@ -27,7 +27,7 @@ SHLIB_LINK  = -lm
 REGRESS        = $(CAPABILITIES) golden catalog
 REGRESS_OPTS   = --inputdir=test --load-extension=socrec
 ISOLATION      = $(notdir $(basename $(wildcard test/specs/*.spec)))
-ISOLATION_OPTS = --inputdir=test --load-extension=socrec
+ISOLATION_OPTS = --inputdir=test --outputdir=. --load-extension=socrec
 TAP_TESTS      = 1
 PROVE_TESTS    = test/t/*.pl
 

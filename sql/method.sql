@@ -109,6 +109,7 @@ COMMENT ON FUNCTION table_statements IS 'templates of the statements that create
 
 CREATE FUNCTION fit_statements(m model) RETURNS text[]
 LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     query text := format('SELECT %I, %I, rating FROM %I.rating WHERE NOT held_out', m.user_column, m.item_column, m.name);
@@ -119,27 +120,29 @@ DECLARE
         m.options ->> 'weighting', m.options ->> 'min_similarity', m.options ->> 'k');
     statements text[];
 BEGIN
-    -- Deleting keeps the old rows for those who still read them.
+    -- Deleting keeps the old rows for those who still read them.  One statement
+    -- reads the ratings, so that items and users come from one snapshot.
     statements := ARRAY[
         'DELETE FROM %1$I.fit',
         'DELETE FROM %1$I.item',
         format('WITH fitted AS MATERIALIZED (
-                SELECT * FROM socrec.item_neighbors_typed(%s, NULL::%%5$s, %s, %s)),
+                SELECT * FROM socrec.item_neighbors_typed(%1$s, NULL::%%5$s, %2$s, %3$s)),
             stored AS (
-                INSERT INTO %%1$I.item SELECT id, item_id, rating_count, mean, bias, norm, neighbors FROM fitted)
+                INSERT INTO %%1$I.item SELECT id, item_id, rating_count, mean, bias, norm, neighbors FROM fitted)'
+            || CASE m.method WHEN 'user_knn' THEN ',
+            stored_users AS (
+                INSERT INTO %%1$I.user_neighbor
+                SELECT id, user_id, rating_count, mean, bias, norm, neighbors
+                FROM socrec.user_neighbors_typed(%1$s, NULL::%%4$s, %2$s, %4$s))' ELSE '' END || '
             INSERT INTO %%1$I.fit
                 SELECT sum(mean * rating_count) / sum(rating_count), min(rating_min), max(rating_max),
                     coalesce(sum(rating_count), 0), coalesce(max(user_count), 0), count(*)
                 FROM fitted',
             replace(quote_literal(query), '%', '%%'), baseline,
-            CASE m.method WHEN 'item_knn' THEN replace(neighbors, '%', '%%') ELSE 'k => 0' END)];
+            CASE m.method WHEN 'item_knn' THEN replace(neighbors, '%', '%%') ELSE 'k => 0' END,
+            replace(neighbors, '%', '%%'))];
     IF m.method = 'user_knn' THEN
-        statements := statements || ARRAY[
-            'DELETE FROM %1$I.user_neighbor',
-            format('INSERT INTO %%1$I.user_neighbor
-                SELECT id, user_id, rating_count, mean, bias, norm, neighbors
-                FROM socrec.user_neighbors_typed(%s, NULL::%%4$s, %s, %s)',
-                replace(quote_literal(query), '%', '%%'), baseline, replace(neighbors, '%', '%%'))];
+        statements := ARRAY['DELETE FROM %1$I.user_neighbor'] || statements;
     END IF;
     RETURN ARRAY(SELECT socrec.fill_template(m, s.template)
                  FROM unnest(statements) WITH ORDINALITY s(template, n) ORDER BY s.n);
@@ -283,19 +286,13 @@ END;
 COMMENT ON FUNCTION prediction_statement IS 'template of a model''s function prediction';
 
 -- similar_items and similar_users: from stored neighbors, or the same cosine
--- over the ratings as they are.
+-- over the ratings as they are.  Written for items; for users it is filled with
+-- the names of users and items exchanged.
 
 CREATE FUNCTION similar_statement(m model, what text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-    -- Written for items; for users, users and items change places.
-    SELECT CASE what WHEN 'items' THEN t.template ELSE (
-        SELECT string_agg(CASE p.part WHEN '%2$I' THEN '%3$I' WHEN '%3$I' THEN '%2$I' WHEN '%5$s' THEN '%4$s'
-            WHEN '%10$s' THEN '%11$s' WHEN '%11$s' THEN '%10$s' WHEN '%1$I.item ' THEN '%1$I.user_neighbor '
-            ELSE p.part END, '' ORDER BY p.n)
-        FROM (SELECT m.part[1] AS part, m.n FROM
-            regexp_matches(t.template, '(%1\$I\.item |%\d+\$[Is]|[^%]+|%)', 'g') WITH ORDINALITY AS m(part, n)) p) END
-    FROM (SELECT CASE what
+    SELECT CASE what
         WHEN 'items' THEN '
         CREATE FUNCTION %1$I.similar_items(target_item %5$s, n integer DEFAULT 10)'
         ELSE '
@@ -303,12 +300,13 @@ BEGIN ATOMIC
         RETURNS TABLE (rank integer, %3$I %5$s, similarity float8)
         LANGUAGE sql STABLE PARALLEL SAFE ROWS 10 COST 1000
         BEGIN ATOMIC' ||
-    CASE WHEN (what, m.method) IN (('items', 'item_knn'), ('users', 'user_knn')) THEN '
+    CASE WHEN (what, m.method) IN (('items', 'item_knn'), ('users', 'user_knn')) THEN replace('
             SELECT row_number() OVER (ORDER BY w.weight DESC, w.id)::integer, o.%3$I, w.weight::float8
-            FROM %1$I.item t CROSS JOIN LATERAL socrec.svec_unnest(socrec.svec_top(t.neighbors, $2)) AS w(id, weight)
-                JOIN %1$I.item o ON o.id = w.id
+            FROM %1$I.TABLE t CROSS JOIN LATERAL socrec.svec_unnest(socrec.svec_top(t.neighbors, $2)) AS w(id, weight)
+                JOIN %1$I.TABLE o ON o.id = w.id
             WHERE t.%3$I %11$s $1
-            ORDER BY 1;'
+            ORDER BY 1;',
+            'TABLE', CASE what WHEN 'items' THEN 'item' ELSE 'user_neighbor' END)
     ELSE '
             WITH own AS MATERIALIZED (
                 SELECT r.%2$I, r.rating FROM %1$I.rating r WHERE r.%3$I %11$s $1),
@@ -328,7 +326,7 @@ BEGIN ATOMIC
             ORDER BY 1
             LIMIT $2;'
     END || '
-        END' AS template) t;
+        END';
 END;
 
 COMMENT ON FUNCTION similar_statement IS 'template of a model''s functions similar_items and similar_users';
@@ -391,10 +389,14 @@ COMMENT ON FUNCTION explain_statement IS 'template of a model''s function explai
 
 CREATE FUNCTION model_statements(m model) RETURNS text[]
 LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     statements text[];
+    exchanged socrec.model := m;
 BEGIN
+    exchanged.user_column := m.item_column;
+    exchanged.item_column := m.user_column;
     statements := socrec.table_statements(m) || ARRAY[
         'COMMENT ON VIEW %1$I.rating IS ''the ratings as they are now; held_out ones are kept from the model to measure its error''',
         socrec.recommend_statement(m),
@@ -407,8 +409,6 @@ BEGIN
         'COMMENT ON FUNCTION %1$I.predict IS ''predicted rating of a user for an item''',
         socrec.similar_statement(m, 'items'),
         'COMMENT ON FUNCTION %1$I.similar_items IS ''the n most similar items''',
-        socrec.similar_statement(m, 'users'),
-        'COMMENT ON FUNCTION %1$I.similar_users IS ''the n most similar users''',
         socrec.explain_statement(m),
         'COMMENT ON FUNCTION %1$I.explain IS ''why recommend scores an item as it does: parts that add up to the score''',
         'CREATE VIEW %1$I.recommendations WITH (security_invoker = true) AS
@@ -438,7 +438,10 @@ BEGIN
             'COMMENT ON FUNCTION %1$I.forget_user IS ''removes what this model, unlike others, stores of a user'''];
     END IF;
     RETURN ARRAY(SELECT socrec.fill_template(m, s.template)
-                 FROM unnest(statements) WITH ORDINALITY s(template, n) ORDER BY s.n);
+                 FROM unnest(statements) WITH ORDINALITY s(template, n) ORDER BY s.n)
+        || ARRAY[
+            socrec.fill_template(exchanged, socrec.similar_statement(m, 'users')),
+            socrec.fill_template(m, 'COMMENT ON FUNCTION %1$I.similar_users IS ''the n most similar users''')];
 END
 $$;
 

@@ -35,7 +35,6 @@ sums_of(ArrayType *state, int n)
 static inline ArrayType *
 sums_for_update(FunctionCallInfo fcinfo, int n)
 {
-	MemoryContext context;
 	ArrayType *state;
 
 	if (!PG_ARGISNULL(0))
@@ -45,9 +44,9 @@ sums_for_update(FunctionCallInfo fcinfo, int n)
 		(void) sums_of(state, n);
 		return state;
 	}
-	if (!AggCheckCallContext(fcinfo, &context))
-		context = CurrentMemoryContext;
-	state = MemoryContextAllocZero(context, ARR_OVERHEAD_NONULLS(1) + n * sizeof(float8));
+
+	/* The executor moves it to the aggregate's context. */
+	state = palloc0(ARR_OVERHEAD_NONULLS(1) + n * sizeof(float8));
 	SET_VARSIZE(state, ARR_OVERHEAD_NONULLS(1) + n * sizeof(float8));
 	state->ndim = 1;
 	state->elemtype = FLOAT8OID;

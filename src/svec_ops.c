@@ -26,6 +26,7 @@
 #include "common/hashfn.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "port/pg_bitutils.h"
 #include "utils/array.h"
 
 #include "similarity.h"
@@ -397,7 +398,7 @@ socrec_svec_weights(PG_FUNCTION_ARGS)
 #define STATE_MAGIC 0x73766501
 
 /* Room for fewer terms is not worth the trouble. */
-#define STATE_MIN_TERMS 8
+#define STATE_MIN_TERMS 14
 
 /* Half a gigabyte: a result, and a vector to be added to it. */
 #define STATE_MAX_TERMS (2 * SVEC_MAX_ELEMENTS)
@@ -447,10 +448,16 @@ get_state(FunctionCallInfo fcinfo, int arg, bool copy)
 	return state;
 }
 
+/*
+ * An empty state with room for at least so many terms, but no more than
+ * STATE_MAX_TERMS.  Its size is a power of two, as memory contexts allocate
+ * nothing else.
+ */
 static SumState *
 make_state(int64 capacity)
 {
-	Size size = STATE_HEADER_SIZE + capacity * sizeof(SparseTerm);
+	const Size most = STATE_HEADER_SIZE + STATE_MAX_TERMS * sizeof(SparseTerm);
+	Size size = Min(pg_nextpower2_64(STATE_HEADER_SIZE + capacity * sizeof(SparseTerm)), most);
 	SumState *state = palloc0(size);
 
 	SET_VARSIZE(state, size);
@@ -473,7 +480,7 @@ static SumState *
 state_for_update(FunctionCallInfo fcinfo, int64 n)
 {
 	SumState *state, *larger;
-	int64 capacity;
+	int64 wanted;
 
 	if (PG_ARGISNULL(0))
 		return make_state(Max(n, STATE_MIN_TERMS));
@@ -481,16 +488,15 @@ state_for_update(FunctionCallInfo fcinfo, int64 n)
 	if (state->n_terms + n <= state_capacity(state))
 		return state;
 
+	/* Room for as many terms again keeps the time for sorting in bounds. */
 	add_up_terms(state);
-	if (state->n_terms + n <= state_capacity(state) / 2)
-		return state;
-	if (state->n_terms > SVEC_MAX_ELEMENTS)
+	if (state->n_terms > SVEC_MAX_ELEMENTS || n > SVEC_MAX_ELEMENTS)
 		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 						errmsg("svec cannot have more than %d elements", SVEC_MAX_ELEMENTS)));
-	capacity = Min(2 * (state->n_terms + n), STATE_MAX_TERMS);
-	if (capacity <= state_capacity(state))
+	wanted = state->n_terms + Max(n, state->n_terms);
+	if (wanted <= state_capacity(state))
 		return state;
-	larger = make_state(capacity);
+	larger = make_state(wanted);
 	larger->n_rows = state->n_rows;
 	larger->n_terms = state->n_terms;
 	memcpy(larger->terms, state->terms, state->n_terms * sizeof(SparseTerm));
@@ -579,6 +585,11 @@ socrec_svec_combine(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		PG_RETURN_BYTEA_P(other);
 
+	if (other->n_terms > SVEC_MAX_ELEMENTS)
+	{
+		other = get_state(fcinfo, 1, true);
+		add_up_terms(other);
+	}
 	state = state_for_update(fcinfo, other->n_terms);
 	memcpy(state->terms + state->n_terms, other->terms, other->n_terms * sizeof(SparseTerm));
 	state->n_terms += other->n_terms;

@@ -83,7 +83,7 @@ SELECT top_items(1, '{2147483647:1, 2:0.5}', 2, 9, false, true, 1);
 -- many items against plain SQL, in groups
 CREATE TABLE many AS
 SELECT g, id, (hashint4extended(id, g) & 7)::double precision AS rating,
-    (SELECT svec_agg(n, ((hashint8extended(id * 1000 + n, 5) & 63) + 1)::real / 64)
+    (SELECT svec_agg(n, (((hashint8extended(id * 1000 + n, 5) & 63) + 1) / 64.0)::real)
      FROM generate_series(1, 2000) n WHERE n <> id AND (hashint8extended(id * 5000 + n, 9) & 15) = 0) AS neighbors
 FROM generate_series(1, 3) g, generate_series(1, 600, 7) id;
 WITH brute AS (
