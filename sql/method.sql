@@ -223,50 +223,57 @@ END;
 
 COMMENT ON FUNCTION recommend_statement IS 'template of a model''s function recommend';
 
--- prediction: what the neighbors say; else the baseline; else the mean.
+-- predictions: what the neighbors say; else the baseline; else the mean.  For
+-- several items at once, so that the user's ratings are read once.
 
 CREATE FUNCTION prediction_statement(m model) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT '
-        CREATE FUNCTION %1$I.prediction(target_user %4$s, target_item %5$s, training_only boolean DEFAULT false)
-        RETURNS TABLE (prediction float8, source text, support integer)
-        LANGUAGE sql STABLE PARALLEL SAFE ROWS 1 COST 1000
+        CREATE FUNCTION %1$I.predictions(target_user %4$s, target_items %5$s[], training_only boolean DEFAULT false)
+        RETURNS TABLE (n integer, %3$I %5$s, prediction float8, source text, support integer)
+        LANGUAGE sql STABLE PARALLEL SAFE ROWS 10 COST 1000
         BEGIN ATOMIC
-            WITH f AS (SELECT * FROM %1$I.fit),
-            target AS (SELECT * FROM %1$I.item i WHERE i.%3$I %11$s $2),
+            WITH f AS (SELECT * FROM %1$I.fit LIMIT 1),
+            target AS (
+                SELECT a.n::integer AS n, a.key, i.id, i.rating_count, i.mean, i.bias, i.neighbors
+                FROM unnest($2) WITH ORDINALITY AS a(key, n) LEFT JOIN %1$I.item i ON i.%3$I %11$s a.key),
             profile AS MATERIALIZED (
                 SELECT i.id, i.mean, i.bias, r.rating
                 FROM %1$I.rating r CROSS JOIN LATERAL (
                     SELECT i.id, i.mean, i.bias FROM %1$I.item i WHERE i.%3$I %11$s r.%3$I OFFSET 0) i
-                WHERE r.%2$I %10$s $1 AND NOT r.%3$I %11$s $2 AND NOT ($3 AND r.held_out)),
+                WHERE r.%2$I %10$s $1 AND NOT ($3 AND r.held_out)),
             taste AS (
-                SELECT count(*)::integer AS n, avg(p.rating) AS mean,
-                    coalesce(sum(p.rating - f.rating_mean - p.bias) / nullif(count(*) + %8$s, 0), 0) AS bias
-                FROM f CROSS JOIN profile p),
+                SELECT t.n, count(p.id)::integer AS rated, avg(p.rating) AS mean,
+                    coalesce(sum(p.rating - f.rating_mean - p.bias) / nullif(count(p.id) + %8$s, 0), 0) AS bias
+                FROM f CROSS JOIN target t LEFT JOIN profile p ON p.id IS DISTINCT FROM t.id
+                GROUP BY t.n),
             neighborhood AS (' ||
     CASE m.method
         WHEN 'item_knn' THEN '
-                SELECT socrec.' || CASE WHEN m.rating_column IS NULL THEN
+                SELECT t.n, socrec.' || CASE WHEN m.rating_column IS NULL THEN
                         'weighted_sum(w.weight, p.rating) / nullif(min(socrec.svec_sum(t.neighbors)), 0)'
                     ELSE 'cf_predict(w.weight, p.rating - ' || reference_rating(m, 'u.mean', 'u.bias', 'p') || ')' END || ' AS residual,
                     count(w.weight)::integer AS support
-                FROM f CROSS JOIN taste u CROSS JOIN target t CROSS JOIN profile p
-                    CROSS JOIN LATERAL (SELECT socrec.svec_get(t.neighbors, p.id) AS weight) w'
+                FROM f CROSS JOIN target t JOIN taste u ON u.n = t.n JOIN profile p ON p.id <> t.id
+                    CROSS JOIN LATERAL (SELECT socrec.svec_get(t.neighbors, p.id) AS weight) w
+                GROUP BY t.n'
         WHEN 'user_knn' THEN '
-                SELECT socrec.' || CASE WHEN m.rating_column IS NULL THEN
+                SELECT t.n, socrec.' || CASE WHEN m.rating_column IS NULL THEN
                         'weighted_sum(w.weight, r.rating) / nullif(min(socrec.svec_sum(u.neighbors)), 0)'
                     ELSE 'cf_predict(w.weight, r.rating - ' || reference_rating(m, 'v.mean', 'v.bias', 't') || ')' END || ' AS residual,
                     count(r.rating)::integer AS support
                 FROM f CROSS JOIN target t CROSS JOIN %1$I.user_neighbor u
                     CROSS JOIN LATERAL socrec.svec_unnest(u.neighbors) AS w(id, weight)
                     JOIN %1$I.user_neighbor v ON v.id = w.id
-                    JOIN %1$I.rating r ON r.%2$I %10$s v.%2$I AND r.%3$I %11$s $2 AND NOT ($3 AND r.held_out)
-                WHERE u.%2$I %10$s $1'
+                    JOIN %1$I.rating r ON r.%2$I %10$s v.%2$I AND r.%3$I %11$s t.key AND NOT ($3 AND r.held_out)
+                WHERE u.%2$I %10$s $1 AND t.id IS NOT NULL
+                GROUP BY t.n'
         ELSE '
-                SELECT NULL::float8 AS residual, NULL::integer AS support'
+                SELECT NULL::integer AS n, NULL::float8 AS residual, NULL::integer AS support
+                WHERE false'
     END || ')
-            SELECT ' ||
+            SELECT t.n, t.key, ' ||
     CASE WHEN m.rating_column IS NULL THEN '
                 coalesce(h.residual, t.rating_count / nullif(f.user_count, 0)::float8, 0),
                 CASE WHEN h.residual IS NOT NULL THEN %6$L WHEN t.id IS NOT NULL THEN ''popular'' ELSE ''none'' END,
@@ -276,14 +283,15 @@ BEGIN ATOMIC
                     h.residual + ' || coalesce(reference_rating(m, 'u.mean', 'u.bias', 't'), '0') || ',
                     f.rating_mean + u.bias + coalesce(t.bias, 0)))),
                 CASE WHEN h.residual IS NOT NULL THEN %6$L
-                    WHEN t.id IS NOT NULL OR u.n > 0 THEN ''baseline'' ELSE ''mean'' END,
-                CASE WHEN h.residual IS NOT NULL THEN h.support ELSE u.n END'
+                    WHEN t.id IS NOT NULL OR u.rated > 0 THEN ''baseline'' ELSE ''mean'' END,
+                CASE WHEN h.residual IS NOT NULL THEN h.support ELSE u.rated END'
     END || '
-            FROM f CROSS JOIN taste u CROSS JOIN neighborhood h LEFT JOIN target t ON true;
+            FROM f CROSS JOIN target t JOIN taste u ON u.n = t.n LEFT JOIN neighborhood h ON h.n = t.n
+            ORDER BY t.n;
         END';
 END;
 
-COMMENT ON FUNCTION prediction_statement IS 'template of a model''s function prediction';
+COMMENT ON FUNCTION prediction_statement IS 'template of a model''s function predictions';
 
 -- similar_items and similar_users: from stored neighbors, or the same cosine
 -- over the ratings as they are.  Written for items; for users it is filled with
@@ -402,7 +410,14 @@ BEGIN
         socrec.recommend_statement(m),
         'COMMENT ON FUNCTION %1$I.recommend IS ''the n best items for a user, from the ratings as they are now''',
         socrec.prediction_statement(m),
-        'COMMENT ON FUNCTION %1$I.prediction IS ''predicted rating, where it came from, and how many ratings spoke for it''',
+        'COMMENT ON FUNCTION %1$I.predictions IS ''predicted ratings of a user for several items, where they came from, and how many ratings spoke for them''',
+        'CREATE FUNCTION %1$I.prediction(target_user %4$s, target_item %5$s, training_only boolean DEFAULT false)
+            RETURNS TABLE (prediction float8, source text, support integer)
+            LANGUAGE sql STABLE PARALLEL SAFE ROWS 1 COST 1000
+            BEGIN ATOMIC
+                SELECT p.prediction, p.source, p.support FROM %1$I.predictions($1, ARRAY[$2], $3) p;
+            END',
+        'COMMENT ON FUNCTION %1$I.prediction IS ''predicted rating of a user for an item, where it came from, and how many ratings spoke for it''',
         'CREATE FUNCTION %1$I.predict(target_user %4$s, target_item %5$s) RETURNS float8
             LANGUAGE sql STABLE PARALLEL SAFE COST 10000
             BEGIN ATOMIC SELECT p.prediction FROM %1$I.prediction($1, $2) p; END',
@@ -416,10 +431,12 @@ BEGIN
             FROM (SELECT DISTINCT r.%2$I FROM %1$I.rating r) u CROSS JOIN LATERAL %1$I.recommend(u.%2$I) r',
         'COMMENT ON VIEW %1$I.recommendations IS ''the ten best items for every user; filter by user to compute only that one''',
         'CREATE VIEW %1$I.prediction_error WITH (security_invoker = true) AS
-            SELECT h.%2$I, h.%3$I, h.rating AS actual, p.prediction AS predicted, p.source,
-                (h.rating - p.prediction) ^ 2 AS squared_error
-            FROM %1$I.rating h CROSS JOIN LATERAL %1$I.prediction(h.%2$I, h.%3$I, true) p
-            WHERE h.held_out',
+            SELECT h.%2$I, p.%3$I, h.ratings[p.n] AS actual, p.prediction AS predicted, p.source,
+                (h.ratings[p.n] - p.prediction) ^ 2 AS squared_error
+            FROM (
+                SELECT r.%2$I, array_agg(r.%3$I ORDER BY r.%3$I) AS items, array_agg(r.rating ORDER BY r.%3$I) AS ratings
+                FROM %1$I.rating r WHERE r.held_out GROUP BY r.%2$I) h
+                CROSS JOIN LATERAL %1$I.predictions(h.%2$I, h.items, true) p',
         'COMMENT ON VIEW %1$I.prediction_error IS ''prediction and squared error of every rating that was held out''',
         'CREATE VIEW %1$I.evaluation WITH (security_invoker = true) AS
             SELECT count(*) AS n, socrec.sse(e.actual, e.predicted) AS sse, socrec.mse(e.actual, e.predicted) AS mse,

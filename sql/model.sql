@@ -216,6 +216,7 @@ BEGIN
     FOREACH statement IN ARRAY socrec.fit_statements(m) LOOP
         EXECUTE statement;
     END LOOP;
+    EXECUTE format('ANALYZE %1$I.fit, %1$I.item (id, %2$I, rating_count, bias)', m.name, m.item_column);
     EXECUTE format('SELECT rating_count, user_count, item_count FROM %I.fit', m.name)
         INTO m.rating_count, m.user_count, m.item_count;
     m.fitted_at := now();
@@ -245,7 +246,8 @@ BEGIN
     FOR i IN 1 .. 2 LOOP
         IF (ARRAY[m.user_column, m.item_column])[i] IN ('rating', 'held_out', 'rank', 'score', 'source', 'support',
             'similarity', 'reason', 'contribution', 'actual', 'predicted', 'squared_error', 'id', 'rating_count',
-            'mean', 'bias', 'norm', 'neighbors', 'n', 'target_user', 'target_item', 'exclude_seen', 'min_support') THEN
+            'mean', 'bias', 'norm', 'neighbors', 'n', 'target_user', 'target_item', 'target_items', 'exclude_seen', 'min_support', 'training_only',
+            'prediction', 'items', 'ratings') THEN
             RAISE duplicate_column
                 USING MESSAGE = format('the model has a column "%s" of its own', (ARRAY[m.user_column, m.item_column])[i]),
                       HINT = 'Give a query as source that calls this column something else.';
@@ -367,7 +369,7 @@ BEGIN
         SELECT string_agg(p.oid::regprocedure::text, ', ') INTO routines
             FROM pg_proc p
             WHERE p.pronamespace = quote_ident(name)::regnamespace
-                AND p.proname IN ('recommend', 'prediction', 'predict', 'similar_items', 'similar_users', 'explain', 'forget_user');
+                AND p.proname IN ('recommend', 'predictions', 'prediction', 'predict', 'similar_items', 'similar_users', 'explain', 'forget_user');
         EXECUTE format('DROP VIEW %1$I.evaluation, %1$I.prediction_error, %1$I.recommendations', name);
         EXECUTE 'DROP FUNCTION ' || routines;
         EXECUTE format('DROP VIEW %I.rating', name);

@@ -5,6 +5,7 @@
 
 SET search_path = public, socrec;
 SET extra_float_digits = 0;
+SET jit = off; -- small tables without statistics would be compiled for
 
 CREATE TABLE golden (user_id integer, item_id integer, rating real, PRIMARY KEY (user_id, item_id));
 INSERT INTO golden VALUES (1, 1, 5), (1, 2, 4), (1, 3, 5), (2, 1, 3), (2, 3, 4), (3, 2, 5);

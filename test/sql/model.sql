@@ -2,6 +2,7 @@
 
 SET search_path = public, socrec;
 SET extra_float_digits = 0;
+SET jit = off; -- small tables without statistics would be compiled for
 SET client_min_messages = warning;
 \set SHOW_CONTEXT never
 
@@ -207,15 +208,16 @@ SELECT pg_get_viewdef('events.rating') ~ 'DISTINCT' AS merged;
 SELECT drop_model('events');
 
 -- names that a template might use itself; padded and collated keys
-CREATE TABLE shop (key char(4), product varchar(8) COLLATE "C", weight smallint, PRIMARY KEY (key, product));
+CREATE TABLE shop (weight char(4), product varchar(8) COLLATE "C", amount smallint, PRIMARY KEY (weight, product));
 INSERT INTO shop SELECT 'k' || u, 'i' || i, 1 + (u * i) % 5 FROM generate_series(1, 9) u, generate_series(1, 9) i WHERE (u + i) % 4 > 0;
 DO $$
 DECLARE
     m text;
 BEGIN
     FOREACH m IN ARRAY ARRAY['item_knn', 'user_knn', 'popular', 'baseline'] LOOP
-        PERFORM create_model('shopping', 'shop', 'key', 'product', 'weight', m);
-        PERFORM * FROM shopping.recommendations r, shopping.explain(r.key, r.product), shopping.similar_items(r.product), shopping.similar_users(r.key);
+        PERFORM create_model('shopping', 'shop', 'weight', 'product', 'amount', m, '{"holdout": 0.2}');
+        PERFORM * FROM shopping.recommendations r, shopping.explain(r.weight, r.product), shopping.similar_items(r.product), shopping.similar_users(r.weight),
+            shopping.prediction_error;
         IF NOT FOUND THEN
             RAISE 'nothing from %', m;
         END IF;
