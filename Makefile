@@ -16,7 +16,7 @@ MODULE_big = socrec
 OBJS       = $(patsubst %.c,%.o,$(wildcard src/*.c))
 SQL_PARTS  = $(patsubst %,sql/%.sql,$(CAPABILITIES) method)
 DATA_built = socrec--$(EXTVERSION).sql
-EXTRA_CLEAN = socrec--*.sql build
+EXTRA_CLEAN = socrec--*.sql build output_regress
 
 PG_CPPFLAGS = -Isrc
 PG_CFLAGS   = -std=gnu99 -O2 -ftree-vectorize -Wall -Wextra -Werror -Wno-unused-parameter \
@@ -25,9 +25,10 @@ PG_CFLAGS   = -std=gnu99 -O2 -ftree-vectorize -Wall -Wextra -Werror -Wno-unused-
 SHLIB_LINK  = -lm
 
 REGRESS        = $(CAPABILITIES) golden catalog
-REGRESS_OPTS   = --inputdir=test --load-extension=socrec
+# Not the default output folder, this one: pg_regress looks for sql/ there first.
+REGRESS_OPTS   = --inputdir=test --outputdir=output_regress --load-extension=socrec
 ISOLATION      = $(notdir $(basename $(wildcard test/specs/*.spec)))
-ISOLATION_OPTS = --inputdir=test --outputdir=. --load-extension=socrec
+ISOLATION_OPTS = --inputdir=test --load-extension=socrec
 TAP_TESTS      = 1
 PROVE_TESTS    = test/t/*.pl
 

@@ -42,26 +42,26 @@ CREATE TYPE svec (
 
 COMMENT ON TYPE svec IS 'sparse vector of real weights by bigint id, like {17:4.5, 23:1}';
 
--- Constructor and casts
+-- Constructor and casts.  COST, here and below, is that of vectors of 100 elements.
 
 CREATE FUNCTION svec(ids bigint[], weights real[])
 RETURNS svec
 AS 'MODULE_PATHNAME', 'socrec_svec_from_arrays'
-LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10;
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 30;
 
 COMMENT ON FUNCTION svec(bigint[], real[]) IS 'sparse vector of ids and their weights; zeros are left out';
 
 CREATE FUNCTION svec(object jsonb)
 RETURNS svec
 AS 'MODULE_PATHNAME', 'socrec_svec_from_jsonb'
-LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 50;
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 1000;
 
 COMMENT ON FUNCTION svec(jsonb) IS 'sparse vector of a jsonb object like {"17": 4.5, "23": 1}';
 
 CREATE FUNCTION svec_to_jsonb(v svec)
 RETURNS jsonb
 AS 'MODULE_PATHNAME', 'socrec_svec_to_jsonb'
-LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 100;
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 1500;
 
 COMMENT ON FUNCTION svec_to_jsonb IS 'jsonb object with the ids of a sparse vector as keys';
 
@@ -92,28 +92,28 @@ COMMENT ON FUNCTION svec_get IS 'weight of an id, NULL if it is absent';
 CREATE FUNCTION svec_top(v svec, n integer)
 RETURNS svec
 AS 'MODULE_PATHNAME', 'socrec_svec_top'
-LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20;
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 80;
 
 COMMENT ON FUNCTION svec_top IS 'the n elements of largest weight, of equal weights those with smaller ids';
 
 CREATE FUNCTION svec_ids(v svec)
 RETURNS bigint[]
 AS 'MODULE_PATHNAME', 'socrec_svec_ids'
-LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5;
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10;
 
 COMMENT ON FUNCTION svec_ids IS 'ids in ascending order';
 
 CREATE FUNCTION svec_weights(v svec)
 RETURNS real[]
 AS 'MODULE_PATHNAME', 'socrec_svec_weights'
-LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5;
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10;
 
 COMMENT ON FUNCTION svec_weights IS 'weights in the order of ids';
 
 CREATE FUNCTION svec_unnest(v svec)
 RETURNS TABLE (id bigint, weight real)
 AS 'MODULE_PATHNAME', 'socrec_svec_unnest'
-LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 500 ROWS 100;
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 300 ROWS 100;
 
 COMMENT ON FUNCTION svec_unnest IS 'rows (id, weight) in the order of ids';
 
@@ -136,49 +136,49 @@ COMMENT ON FUNCTION svec_sum IS 'sum of the weights of one vector';
 CREATE FUNCTION svec_add(a svec, b svec)
 RETURNS svec
 AS 'MODULE_PATHNAME', 'socrec_svec_add'
-LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 25;
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 50;
 
 COMMENT ON FUNCTION svec_add IS 'implementation of + operator';
 
 CREATE FUNCTION svec_subtract(a svec, b svec)
 RETURNS svec
 AS 'MODULE_PATHNAME', 'socrec_svec_subtract'
-LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 25;
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 50;
 
 COMMENT ON FUNCTION svec_subtract IS 'implementation of - operator';
 
 CREATE FUNCTION svec_negate(v svec)
 RETURNS svec
 AS 'MODULE_PATHNAME', 'socrec_svec_negate'
-LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10;
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5;
 
 COMMENT ON FUNCTION svec_negate IS 'implementation of unary - operator';
 
 CREATE FUNCTION svec_multiply(v svec, factor double precision)
 RETURNS svec
 AS 'MODULE_PATHNAME', 'socrec_svec_multiply'
-LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10;
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5;
 
 COMMENT ON FUNCTION svec_multiply(svec, double precision) IS 'implementation of * operator';
 
 CREATE FUNCTION svec_multiply(factor double precision, v svec)
 RETURNS svec
 AS 'MODULE_PATHNAME', 'socrec_svec_multiply_left'
-LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10;
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5;
 
 COMMENT ON FUNCTION svec_multiply(double precision, svec) IS 'implementation of * operator';
 
 CREATE FUNCTION svec_dot(a svec, b svec)
 RETURNS double precision
 AS 'MODULE_PATHNAME', 'socrec_svec_dot'
-LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20;
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 25;
 
 COMMENT ON FUNCTION svec_dot IS 'implementation of <*> operator';
 
 CREATE FUNCTION svec_cosine_distance(a svec, b svec)
 RETURNS double precision
 AS 'MODULE_PATHNAME', 'socrec_svec_cosine_distance'
-LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 25;
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 35;
 
 COMMENT ON FUNCTION svec_cosine_distance IS 'implementation of <=> operator';
 
@@ -283,14 +283,14 @@ COMMENT ON FUNCTION svec_cmp IS 'less-equal-greater: -1, 0 or 1';
 CREATE FUNCTION svec_hash(v svec)
 RETURNS integer
 AS 'MODULE_PATHNAME', 'socrec_svec_hash'
-LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 2;
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20;
 
 COMMENT ON FUNCTION svec_hash IS 'hash';
 
 CREATE FUNCTION svec_hash_extended(v svec, seed bigint)
 RETURNS bigint
 AS 'MODULE_PATHNAME', 'socrec_svec_hash_extended'
-LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 2;
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20;
 
 COMMENT ON FUNCTION svec_hash_extended IS 'hash with a seed';
 
@@ -373,7 +373,7 @@ COMMENT ON FUNCTION svec_agg_accumulate IS 'transition function of svec_agg';
 CREATE FUNCTION svec_sum_accumulate(bytea, svec)
 RETURNS bytea
 AS 'MODULE_PATHNAME', 'socrec_svec_sum_accumulate'
-LANGUAGE c IMMUTABLE PARALLEL SAFE COST 100;
+LANGUAGE c IMMUTABLE PARALLEL SAFE COST 300;
 
 COMMENT ON FUNCTION svec_sum_accumulate IS 'transition function of sum(svec) and avg(svec)';
 

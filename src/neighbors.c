@@ -17,6 +17,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
 #include "knn.h"
@@ -317,6 +318,7 @@ neighbors(FunctionCallInfo fcinfo, bool users)
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	MemoryContext row_context;
 	Progress progress;
+	TimestampTz started;
 	Ratings *ratings;
 	RatingStatistics *statistics;
 	KnnWorkspace *work;
@@ -334,7 +336,11 @@ neighbors(FunctionCallInfo fcinfo, bool users)
 		statistics = ratings_describe(ratings, &options.baseline);
 		ratings_center(ratings, statistics, options.centering);
 		ratings_weight(ratings, options.weighting);
+		started = GetCurrentTimestamp();
 		work = find_neighbors(ratings, &options.knn, &progress);
+		ereport(DEBUG1,
+				(errmsg_internal("socrec: found neighbors of %d in %.3f s", ratings->n_columns,
+								 (GetCurrentTimestamp() - started) / 1e6)));
 	}
 	PG_FINALLY();
 	{

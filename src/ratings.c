@@ -28,6 +28,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
+#include "utils/timestamp.h"
 #include "utils/typcache.h"
 
 #include "ratings.h"
@@ -681,6 +682,8 @@ ratings_load(const char *query, bool transpose)
 	RatingReceiver receiver = {
 		.pub = {receive_rating, start_ratings, ignore_receiver, ignore_receiver, DestTuplestore}};
 	SPIExecuteOptions options = {.read_only = true, .must_return_tuples = true};
+	TimestampTz started = GetCurrentTimestamp();
+	TimestampTz read;
 	int code;
 
 	ratings->context = context;
@@ -695,11 +698,16 @@ ratings_load(const char *query, bool transpose)
 	code = SPI_execute_extended(query, &options);
 	if (code != SPI_OK_SELECT)
 		elog(ERROR, "query failed: %s", SPI_result_code_string(code));
+	read = GetCurrentTimestamp();
 	compress_ratings(&receiver);
 	free_key_map(&receiver.rows);
 	free_key_map(&receiver.columns);
 	SPI_finish();
 
 	ratings->mean = mean_rating(ratings);
+	ereport(DEBUG1, (errmsg_internal("socrec: read " INT64_FORMAT
+									 " ratings in %.3f s, compressed them in %.3f s",
+									 ratings->n_ratings, (read - started) / 1e6,
+									 (GetCurrentTimestamp() - read) / 1e6)));
 	return ratings;
 }

@@ -296,11 +296,11 @@ typedef struct Parser
 	int capacity;
 } Parser;
 
-/* Position of the parser for the user: characters, from 1. */
+/* Position for the user, from 1; all characters up to an error are single bytes. */
 static int
 character_at(const Parser *parser, const char *at)
 {
-	return pg_mbstrlen_with_len(parser->text, at - parser->text) + 1;
+	return at - parser->text + 1;
 }
 
 /* What stands at the parser's position, up to the next delimiter. */

@@ -19,6 +19,9 @@
 #define SVEC_H
 
 #include "fmgr.h"
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
 
 #include "sparse.h"
 

@@ -317,8 +317,7 @@ socrec_svec_unnest(PG_FUNCTION_ARGS)
 		if (get_call_result_type(fcinfo, NULL, &context->tuple_desc) != TYPEFUNC_COMPOSITE)
 			elog(ERROR, "return type must be a row type");
 		context->tuple_desc = BlessTupleDesc(context->tuple_desc);
-		context->user_fctx =
-			DatumGetSVecP(PointerGetDatum(PG_DETOAST_DATUM_COPY(PG_GETARG_DATUM(0))));
+		context->user_fctx = svec_checked((SVec *) PG_DETOAST_DATUM_COPY(PG_GETARG_DATUM(0)));
 		context->max_calls = svec_count(context->user_fctx);
 		MemoryContextSwitchTo(old);
 	}

@@ -252,7 +252,7 @@ try_room() {
     local parent=$1 name=$2 dir
     unfit=''
     if [[ ! $parent/$name =~ ^[A-Za-z0-9_./+-]+$ ]]; then
-        unfit="a path that make can read has no such characters"
+        unfit="make cannot work with the characters in its path"
     elif ((${#parent} + ${#name} > 70)); then
         unfit="its path is too long for a socket"
     elif ! { mkdir -p "$parent" && dir=$(mktemp -d "$parent/$name"); } 2>/dev/null; then

@@ -335,6 +335,7 @@ test_self_product(void)
 	{
 		int64_t *ids = allocate(n * sizeof(int64_t));
 		float *weights = allocate(n * sizeof(float));
+		SparseSums sums;
 		SparseView v;
 
 		for (int i = 0; i < n; i++)
@@ -343,12 +344,14 @@ test_self_product(void)
 			weights[i] = (float) (random_below(1000000) + 1) / 7919;
 		}
 		v = make_view(ids, weights, n, n % 2);
-		same = same && sparse_dot(v, v, NULL) == sparse_sum_squares(v);
+		sparse_common_sums(v, v, &sums);
+		same = same && sparse_dot(v, v, NULL) == sparse_sum_squares(v) &&
+			   sums.xy == sparse_sum_squares(v) && sums.x == sparse_sum(v);
 		free_view(v);
 		free(ids);
 		free(weights);
 	}
-	check(same, "a . a is the sum of squares bit for bit");
+	check(same, "a . a is the sum of squares of a bit for bit");
 }
 
 static void

@@ -1,0 +1,150 @@
+-- The story that make demo prints, on the tables of social_network.sql.  What a
+-- user would type is shown as it runs.
+
+\set ON_ERROR_STOP 1
+\pset footer off
+SET client_min_messages = warning;
+
+\echo
+\echo '=== A social network ======================================================'
+\echo
+\echo 'All of it is synthetic, made up by tools/social_network.sql, which planted'
+\echo 'two interests in each person for the recommendations to find.'
+\echo
+SELECT (SELECT count(*) FROM users) AS people, (SELECT count(*) FROM posts) AS posts,
+    (SELECT count(DISTINCT topic) FROM posts) AS topics, (SELECT count(*) FROM visits) AS visits,
+    (SELECT count(*) FROM likes) AS likes, (SELECT count(*) FROM shares) AS shares;
+\echo 'The view "engagement" rates how far a person went with a post: 1 opened, 2 read,'
+\echo '3 liked, 4 shared, 5 liked and shared. No topics, no titles, no interests: this'
+\echo 'is all that the model will be given.'
+\echo
+\echo '=== One statement makes a recommender ======================================'
+\echo
+\set ECHO queries
+CREATE EXTENSION socrec;
+
+SELECT name, method, rating_count, user_count, item_count, fit_duration
+FROM socrec.create_model('feed', source => 'engagement',
+    user_column => 'user_id', item_column => 'post_id', rating_column => 'rating');
+\set ECHO none
+
+\echo '=== What Petra, user 42, did so far ========================================'
+\echo
+SELECT e.rating, p.topic, p.title
+FROM engagement e JOIN posts p USING (post_id)
+WHERE e.user_id = 42
+ORDER BY e.rating DESC, p.title;
+
+\echo '=== What she might like next ==============================================='
+\echo
+\set ECHO queries
+SELECT r.rank, p.topic, p.title, round(r.score::numeric, 2) AS score, r.source, r.support
+FROM feed.recommend(42, 8) r JOIN posts p USING (post_id)
+ORDER BY r.rank;
+\set ECHO none
+\echo '"support" counts those of her ratings that spoke for the post.'
+\echo
+\echo '=== Why the first of them =================================================='
+\echo
+SELECT post_id AS first FROM feed.recommend(42, 1) \gset
+\set ECHO queries
+SELECT p.title AS because_of, e.rating, round(e.similarity::numeric, 3) AS similarity,
+    round(e.contribution::numeric, 2) AS contribution
+FROM feed.explain(42, :first) e JOIN posts p USING (post_id)
+ORDER BY e.contribution DESC
+LIMIT 5;
+\set ECHO none
+
+\echo '=== Who is like her, and what is like that post ============================'
+\echo
+\set ECHO queries
+SELECT s.rank, u.name, round(s.similarity::numeric, 2) AS similarity
+FROM feed.similar_users(42, 3) s JOIN users u USING (user_id)
+ORDER BY s.rank;
+
+SELECT s.rank, p.topic, p.title, round(s.similarity::numeric, 2) AS similarity
+FROM feed.similar_items(:first, 3) s JOIN posts p USING (post_id)
+ORDER BY s.rank;
+\set ECHO none
+
+\echo '=== How far off are the predictions? ======================================='
+\echo
+\echo 'A tenth of the ratings was held out when the model was made. M is the sum of'
+\echo '(actual - predicted) squared over them; smaller is better.'
+\echo
+\set ECHO queries
+SELECT n AS held_out, round(sse) AS "M", round(rmse::numeric, 3) AS rmse, round(mae::numeric, 3) AS mae,
+    round(100 * coverage) AS "covered, %"
+FROM feed.evaluation;
+\set ECHO none
+\echo 'To compare, predictions that know no neighbors: the mean of all ratings, and'
+\echo 'the mean with what is usual for the person and for the post.'
+\echo
+SELECT socrec.create_model('bias', source => 'engagement', user_column => 'user_id',
+    item_column => 'post_id', rating_column => 'rating', method => 'baseline') IS NULL AS unused \gset
+SELECT 'mean of all ratings' AS prediction, round(sum((e.actual - f.rating_mean) ^ 2)) AS "M",
+    round(sqrt(avg((e.actual - f.rating_mean) ^ 2))::numeric, 3) AS rmse
+FROM feed.prediction_error e CROSS JOIN feed.fit f
+UNION ALL
+SELECT 'with person and post', round(sse), round(rmse::numeric, 3) FROM bias.evaluation
+UNION ALL
+SELECT 'neighbors (feed)', round(sse), round(rmse::numeric, 3) FROM feed.evaluation
+ORDER BY "M" DESC;
+
+\echo '=== Did it find what was planted? =========================================='
+\echo
+\echo 'Topics of the ten best posts for each of the 2,000 people, against the person''s'
+\echo 'interests, which no model has seen:'
+\echo
+WITH recommended AS (
+    SELECT 1 AS n, 'recommended by feed' AS posts, user_id, post_id FROM feed.recommendations
+    UNION ALL
+    SELECT 2, 'the same ten for everybody', user_id, post_id FROM users
+        CROSS JOIN (SELECT post_id FROM feed.item ORDER BY rating_count DESC, id LIMIT 10) popular
+    UNION ALL
+    SELECT 3, 'by chance', user_id, post_id FROM users CROSS JOIN posts
+)
+SELECT r.posts, round(100 * avg((p.topic = i.first_topic)::integer), 1) AS "first interest, %",
+    round(100 * avg((p.topic IN (i.first_topic, i.second_topic))::integer), 1) AS "either interest, %"
+FROM recommended r JOIN posts p USING (post_id) JOIN interest i USING (user_id)
+GROUP BY r.n, r.posts
+ORDER BY r.n;
+
+\echo '=== Somebody new arrives ==================================================='
+\echo
+\echo 'She shares two posts. Nothing is refitted; the next query knows.'
+\echo
+\set ECHO queries
+INSERT INTO users VALUES (2001, 'Nova', now());
+INSERT INTO visits
+    SELECT 2001, post_id, now(), true FROM posts
+    WHERE title IN ('Tonight: Saturn', 'How to find Jupiter');
+INSERT INTO shares
+    SELECT user_id, post_id, now() FROM visits WHERE user_id = 2001;
+
+SELECT r.rank, p.topic, p.title, r.source, r.support
+FROM feed.recommend(2001, 5) r JOIN posts p USING (post_id)
+ORDER BY r.rank;
+\set ECHO none
+\echo 'And when she leaves, deleting her rows is all: the model keeps nothing of her.'
+\echo
+\set ECHO queries
+DELETE FROM visits WHERE user_id = 2001;
+
+SELECT rank, post_id, source FROM feed.recommend(2001, 3) ORDER BY rank;
+\set ECHO none
+
+\echo '=== For dashboards and jobs ================================================'
+\echo
+\echo 'Tools that read only tables and views:'
+\echo
+\set ECHO queries
+SELECT rank, post_id, round(score::numeric, 2) AS score FROM feed.recommendations WHERE user_id = 42 AND rank <= 3;
+\set ECHO none
+\echo 'A nightly job, and what there is:'
+\echo
+\set ECHO queries
+CALL socrec.refit('feed');
+
+SELECT name, method, rating_count, staleness, pg_size_pretty(size_bytes) AS size FROM socrec.models;
+\set ECHO none
