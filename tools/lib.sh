@@ -4,7 +4,7 @@
 # building, and a private server.  Sourced by bash.
 #
 # A command calls, in this order: need_packages, make_room, build NAME ...,
-# start_server NAME.  Whatever happens then, leave_room ends every process and
+# install_build NAME, start_server NAME.  Whatever happens then, leave_room ends every process and
 # removes every file.
 
 set -euo pipefail
@@ -406,4 +406,31 @@ start_server() {
 
 stop_server() {
     run as_server "$server_bindir/pg_ctl" -D "$room/data" -m fast -w stop >/dev/null
+}
+
+# --- the demonstration -------------------------------------------------------
+
+# The data of the demonstration, into the database that the environment names:
+# MovieLens from a folder, or without one the synthetic network.  Files are sent
+# by psql, as the server's user may not be able to read what this user can.
+load_demo() {
+    local psql=("$server_bindir/psql" -X -q -v ON_ERROR_STOP=1)
+    if [[ -z $1 ]]; then
+        "${psql[@]}" -f "$root/tools/social_network.sql"
+    else
+        "${psql[@]}" -c '
+            CREATE TABLE movies (movie_id integer PRIMARY KEY, title text NOT NULL, genres text);
+            CREATE TABLE ratings (user_id integer, movie_id integer, rating real, rated_at bigint)' &&
+            "${psql[@]}" -c 'COPY movies FROM STDIN WITH (FORMAT csv, HEADER)' <"$1/movies.csv" &&
+            "${psql[@]}" -c 'COPY ratings FROM STDIN WITH (FORMAT csv, HEADER)' <"$1/ratings.csv" &&
+            "${psql[@]}" -c 'ALTER TABLE ratings ADD PRIMARY KEY (user_id, movie_id)' \
+                -c 'CREATE INDEX ON ratings (movie_id)' -c 'ANALYZE movies, ratings'
+    fi
+}
+
+# What there is to say about it.
+tell_demo() {
+    local story=demo.sql
+    [[ -z $1 ]] || story=demo_movielens.sql
+    "$server_bindir/psql" -X -q -P pager=off -f "$root/tools/$story"
 }

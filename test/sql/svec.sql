@@ -391,8 +391,9 @@ SELECT svec_agg_final(svec_combine(s, NULL)), svec_agg_final(svec_combine(NULL, 
 FROM (SELECT svec_agg_accumulate(svec_agg_accumulate(NULL, 1, 2), 3, 4) AS s) q;
 
 -- Outside of an aggregate a state is not changed in place.
+WITH q AS MATERIALIZED (SELECT svec_agg_accumulate(NULL, 1, 2) AS s)
 SELECT svec_agg_final(svec_agg_accumulate(s, 1, 3)) AS three_more, svec_agg_final(svec_combine(s, s)) AS twice, svec_agg_final(s) AS itself
-FROM (VALUES (svec_agg_accumulate(NULL, 1, 2))) q(s);
+FROM q;
 
 -- What is not a state
 SELECT name, error_of(format('SELECT %s', replace(call, '$', quote_literal(state) || '::bytea')))
