@@ -67,6 +67,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     known jsonb := '{"holdout": null, "seed": 0, "item_regularization": 10, "user_regularization": 15, "baseline_epochs": 10}';
+    choices CONSTANT jsonb := '{"center": ["none", "user", "item", "baseline"], "weighting": ["none", "tfidf", "bm25"],
+        "similarity": ["cosine", "corated_cosine", "adjusted_cosine", "pearson", "jaccard", "euclidean"]}';
     bad record;
 BEGIN
     IF method IN ('item_knn', 'user_knn') THEN
@@ -92,7 +94,9 @@ BEGIN
         FROM jsonb_each(given) g
         WHERE NOT known ? g.key
             OR jsonb_typeof(g.value) <> CASE g.key WHEN 'holdout' THEN 'number' ELSE jsonb_typeof(known -> g.key) END
-            OR g.key IN ('k', 'min_support', 'baseline_epochs', 'seed') AND g.value::text !~ '^-?[0-9]{1,18}$'
+            OR g.key IN ('k', 'min_support', 'baseline_epochs') AND g.value::text !~ '^-?[0-9]{1,9}$'
+            OR g.key = 'seed' AND g.value::text !~ '^-?[0-9]{1,18}$'
+            OR choices ? g.key AND NOT choices -> g.key @> g.value
         ORDER BY g.key LIMIT 1;
     IF FOUND AND bad.standard IS NULL THEN
         RAISE invalid_parameter_value
@@ -100,7 +104,10 @@ BEGIN
                   HINT = format('Its options are: %s.', (SELECT string_agg(k, ', ' ORDER BY k) FROM jsonb_object_keys(known) k));
     ELSIF FOUND THEN
         RAISE invalid_parameter_value
-            USING MESSAGE = format('option "%s" cannot be %s', bad.key, bad.value);
+            USING MESSAGE = format('option "%s" cannot be %s', bad.key, bad.value),
+                  HINT = coalesce('Use one of: ' || (SELECT string_agg(c, ', ' ORDER BY n)
+                      FROM jsonb_array_elements_text(choices -> bad.key) WITH ORDINALITY e(c, n)) || '.',
+                      format('The default is %s.', bad.standard));
     END IF;
     known := known || given;
     IF NOT coalesce((known ->> 'holdout')::float8 BETWEEN 0 AND 0.9, true) THEN
@@ -318,7 +325,7 @@ BEGIN
         RAISE null_value_not_allowed USING MESSAGE = 'name of the model must not be null';
     END IF;
     SELECT * INTO m FROM socrec.model r WHERE r.name = name FOR UPDATE;
-    IF NOT FOUND THEN
+    IF NOT FOUND OR to_regnamespace(quote_ident(name)) IS NULL THEN
         RAISE undefined_object
             USING MESSAGE = format('model "%s" does not exist', name),
                   HINT = 'SELECT name FROM socrec.models lists them.';
@@ -360,9 +367,7 @@ DECLARE
     m socrec.model := socrec.lock_model(name);
     routines text;
 BEGIN
-    IF to_regnamespace(quote_ident(name)) IS NULL THEN
-        NULL; -- DROP SCHEMA was faster
-    ELSIF "cascade" THEN
+    IF "cascade" THEN
         EXECUTE format('DROP SCHEMA %I CASCADE', name);
     ELSE
         -- Piece by piece, so that what others have built on it stops the drop.

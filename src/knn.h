@@ -67,7 +67,7 @@ typedef struct KnnWorkspace
 	int32_t *support; /* number of common rows */
 	int32_t *touched; /* columns with support, when they are few */
 	neighbor_heap *heaps;
-	float *worst; /* what a neighbor must reach: -infinity until the heap is full */
+	float *worst;         /* what a neighbor must reach: -infinity until the heap is full */
 	void (*poll)(void *); /* called every few milliseconds of work */
 	void *poll_argument;
 } KnnWorkspace;

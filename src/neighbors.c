@@ -238,7 +238,8 @@ find_neighbors(Ratings *ratings, const KnnOptions *options, Progress *progress)
 			   matrix.column_start[end] - matrix.column_start[first] < BLOCK_RATINGS)
 			end++;
 		knn_columns(&matrix, options, work, first, end);
-		progress_report(progress, (double) matrix.column_start[end] / ratings->n_ratings);
+		progress_report(progress, "%.0f %% done",
+						100.0 * matrix.column_start[end] / ratings->n_ratings);
 		first = end;
 	}
 	return work;
@@ -330,7 +331,7 @@ neighbors(FunctionCallInfo fcinfo, bool users)
 	progress_start(&progress, users ? "user neighbors" : "item neighbors");
 	PG_TRY();
 	{
-		ratings = ratings_load(text_to_cstring(PG_GETARG_TEXT_PP(0)), users);
+		ratings = ratings_load(text_to_cstring(PG_GETARG_TEXT_PP(0)), users, &progress);
 		if (ratings->n_ratings > 0)
 			check_key_type(ratings, key_type, users);
 		statistics = ratings_describe(ratings, &options.baseline);

@@ -131,6 +131,7 @@ typedef struct RatingReceiver
 	DestReceiver pub;
 	Ratings *ratings;
 	bool transpose;
+	Progress *progress;
 	Oid value_type; /* InvalidOid: the query has no third column, value 1 */
 	KeyMap rows;
 	KeyMap columns;
@@ -251,8 +252,12 @@ number_key(KeyMap *map, Ratings *ratings, Datum datum)
 
 		if (map->last_id < 0 || key != map->last_key)
 		{
-			IntegerKey *entry = integer_keys_insert(map->integers, key, &found);
+			IntegerKey *entry;
 
+			if (map->integers->members >= map->integers->grow_threshold)
+				check_memory(ratings, mul_size(2 * map->integers->size, sizeof(IntegerKey)),
+							 "keys");
+			entry = integer_keys_insert(map->integers, key, &found);
 			if (!found)
 				entry->id = add_key(map, ratings, Int64GetDatum(key));
 			map->last_key = key;
@@ -268,6 +273,8 @@ number_key(KeyMap *map, Ratings *ratings, Datum datum)
 
 		if (toasted)
 			datum = PointerGetDatum(PG_DETOAST_DATUM(datum));
+		if (map->others->members >= map->others->grow_threshold)
+			check_memory(ratings, mul_size(2 * map->others->size, sizeof(AnyKey)), "keys");
 		entry = any_keys_insert(map->others, datum, &found);
 		if (!found)
 		{
@@ -362,6 +369,7 @@ receive_rating(TupleTableSlot *slot, DestReceiver *self)
 		if (ratings->n_ratings >= MAX_RATINGS)
 			ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 							errmsg("more than " INT64_FORMAT " ratings", MAX_RATINGS)));
+		progress_report(receiver->progress, INT64_FORMAT " ratings read", ratings->n_ratings);
 		chunk = MemoryContextAllocHuge(ratings->context, sizeof(Chunk));
 		chunk->next = NULL;
 		chunk->n = 0;
@@ -423,6 +431,7 @@ typedef struct KeyOrder
 {
 	KeyMap *map;
 	bool by_count;
+	uint64 comparisons;
 } KeyOrder;
 
 static int
@@ -433,6 +442,9 @@ compare_keys(const void *a, const void *b, void *arg)
 	int32 x = *(const int32 *) a;
 	int32 y = *(const int32 *) b;
 
+	/* Nothing is lost when the sort is left: it only permutes numbers. */
+	if ((++order->comparisons & 0xFFFF) == 0)
+		CHECK_FOR_INTERRUPTS();
 	if (order->by_count && map->counts[x] != map->counts[y])
 		return map->counts[x] > map->counts[y] ? -1 : 1;
 	if (map->is_integer)
@@ -456,7 +468,7 @@ compare_keys(const void *a, const void *b, void *arg)
 static int32 *
 rank_keys(Ratings *ratings, KeyMap *map, bool by_count)
 {
-	KeyOrder order = {map, by_count};
+	KeyOrder order = {map, by_count, 0};
 	int32 *sorted = ratings_alloc(ratings, map->n, sizeof(int32), "keys");
 	int32 *rank = ratings_alloc(ratings, map->n, sizeof(int32), "keys");
 
@@ -674,7 +686,7 @@ socrec_check_query(PG_FUNCTION_ARGS)
  * for one pair; more memory than maintenance_work_mem.
  */
 Ratings *
-ratings_load(const char *query, bool transpose)
+ratings_load(const char *query, bool transpose, Progress *progress)
 {
 	MemoryContext context =
 		AllocSetContextCreate(CurrentMemoryContext, "socrec ratings", ALLOCSET_DEFAULT_SIZES);
@@ -690,6 +702,7 @@ ratings_load(const char *query, bool transpose)
 	ratings->memory_limit = (Size) maintenance_work_mem * 1024;
 	receiver.ratings = ratings;
 	receiver.transpose = transpose;
+	receiver.progress = progress;
 	options.dest = &receiver.pub;
 
 	check_query(query);

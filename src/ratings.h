@@ -9,6 +9,7 @@
 #include "utils/palloc.h"
 
 #include "knn.h"
+#include "socrec.h"
 
 /*
  * Rows and columns are numbered from 0.  Columns are the things whose vectors
@@ -76,7 +77,7 @@ typedef struct RatingStatistics
 	double *row_bias;
 } RatingStatistics;
 
-extern Ratings *ratings_load(const char *query, bool transpose);
+extern Ratings *ratings_load(const char *query, bool transpose, Progress *progress);
 extern void *ratings_alloc(Ratings *ratings, Size count, Size size, const char *what);
 extern void ratings_free(Ratings *ratings);
 

@@ -20,21 +20,26 @@ progress_start(Progress *progress, const char *what)
 }
 
 /*
- * Tell that a fraction (0 to 1) of the work is done.
+ * Tell how far the work is, if a second has passed since the last time.
  */
 void
-progress_report(Progress *progress, double fraction)
+progress_report(Progress *progress, const char *format, ...)
 {
 	TimestampTz now = GetCurrentTimestamp();
+	char done[NAMEDATALEN];
 	char name[NAMEDATALEN];
+	va_list args;
 
 	if (!TimestampDifferenceExceeds(progress->reported, now, 1000))
 		return;
 	progress->reported = now;
-	snprintf(name, sizeof(name), "socrec: %s %.0f %%", progress->what, 100 * fraction);
+	va_start(args, format);
+	vsnprintf(done, sizeof(done), format, args);
+	va_end(args);
+	snprintf(name, sizeof(name), "socrec: %s: %s", progress->what, done);
 	pgstat_report_appname(name);
-	ereport(NOTICE, (errmsg("%s: %.0f %% done after %.0f s", progress->what, 100 * fraction,
-							(now - progress->started) / 1e6)));
+	ereport(NOTICE,
+			(errmsg("%s: %s after %.0f s", progress->what, done, (now - progress->started) / 1e6)));
 }
 
 /*

@@ -29,7 +29,7 @@ typedef struct Progress
 } Progress;
 
 extern void progress_start(Progress *progress, const char *what);
-extern void progress_report(Progress *progress, double fraction);
+extern void progress_report(Progress *progress, const char *format, ...) pg_attribute_printf(2, 3);
 extern void progress_end(Progress *progress);
 
 #endif /* SOCREC_H */

@@ -3,9 +3,9 @@
 # a private place to work in (the room), running as a user that a server accepts,
 # building, and a private server.  Sourced by bash.
 #
-# A command calls, in this order: need_packages, make_room, build NAME ...,
-# install_build NAME, start_server NAME.  Whatever happens then, leave_room ends every process and
-# removes every file.
+# A command calls, in this order: need_packages, make_room, build, install_build,
+# start_server.  Whatever happens then, leave_room ends every process and removes
+# every file.
 
 set -euo pipefail
 umask 022
