@@ -25,11 +25,7 @@ socrec_error_accumulate(PG_FUNCTION_ARGS)
 	float8 error;
 
 	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
-	{
-		if (PG_ARGISNULL(0))
-			PG_RETURN_NULL();
-		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
-	}
+		SUMS_RETURN_UNCHANGED();
 	error = PG_GETARG_FLOAT8(1) - PG_GETARG_FLOAT8(2);
 	if (!isfinite(error))
 		ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
@@ -43,47 +39,22 @@ socrec_error_accumulate(PG_FUNCTION_ARGS)
 	PG_RETURN_ARRAYTYPE_P(state);
 }
 
-/* M = sum of (y - y^)^2 */
-PG_FUNCTION_INFO_V1(socrec_sse_final);
-Datum
-socrec_sse_final(PG_FUNCTION_ARGS)
-{
-	float8 *sums = final_sums(fcinfo, ERROR_SUMS);
+/*
+ * The final function of a metric, as an expression of the sums; NULL without a
+ * pair.
+ */
+#define ERROR_METRIC(symbol, expression)                                                           \
+	PG_FUNCTION_INFO_V1(symbol);                                                                   \
+	Datum symbol(PG_FUNCTION_ARGS)                                                                 \
+	{                                                                                              \
+		float8 *sums = final_sums(fcinfo, ERROR_SUMS);                                             \
+                                                                                                   \
+		if (sums == NULL)                                                                          \
+			PG_RETURN_NULL();                                                                      \
+		PG_RETURN_FLOAT8(expression);                                                              \
+	}
 
-	if (sums == NULL)
-		PG_RETURN_NULL();
-	PG_RETURN_FLOAT8(sums[1]);
-}
-
-PG_FUNCTION_INFO_V1(socrec_mse_final);
-Datum
-socrec_mse_final(PG_FUNCTION_ARGS)
-{
-	float8 *sums = final_sums(fcinfo, ERROR_SUMS);
-
-	if (sums == NULL)
-		PG_RETURN_NULL();
-	PG_RETURN_FLOAT8(sums[1] / sums[0]);
-}
-
-PG_FUNCTION_INFO_V1(socrec_rmse_final);
-Datum
-socrec_rmse_final(PG_FUNCTION_ARGS)
-{
-	float8 *sums = final_sums(fcinfo, ERROR_SUMS);
-
-	if (sums == NULL)
-		PG_RETURN_NULL();
-	PG_RETURN_FLOAT8(sqrt(sums[1] / sums[0]));
-}
-
-PG_FUNCTION_INFO_V1(socrec_mae_final);
-Datum
-socrec_mae_final(PG_FUNCTION_ARGS)
-{
-	float8 *sums = final_sums(fcinfo, ERROR_SUMS);
-
-	if (sums == NULL)
-		PG_RETURN_NULL();
-	PG_RETURN_FLOAT8(sums[2] / sums[0]);
-}
+ERROR_METRIC(socrec_sse_final, sums[1]) /* M = sum of (y - y^)^2 */
+ERROR_METRIC(socrec_mse_final, sums[1] / sums[0])
+ERROR_METRIC(socrec_rmse_final, sqrt(sums[1] / sums[0]))
+ERROR_METRIC(socrec_mae_final, sums[2] / sums[0])

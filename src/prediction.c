@@ -45,11 +45,7 @@ socrec_prediction_accumulate(PG_FUNCTION_ARGS)
 	float8 rating;
 
 	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
-	{
-		if (PG_ARGISNULL(0))
-			PG_RETURN_NULL();
-		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
-	}
+		SUMS_RETURN_UNCHANGED();
 	weight = PG_GETARG_FLOAT8(1);
 	rating = PG_GETARG_FLOAT8(2);
 	if (!isfinite(weight) || !isfinite(rating))
@@ -105,11 +101,7 @@ socrec_combine_sums(PG_FUNCTION_ARGS)
 	int n;
 
 	if (PG_ARGISNULL(1))
-	{
-		if (PG_ARGISNULL(0))
-			PG_RETURN_NULL();
-		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
-	}
+		SUMS_RETURN_UNCHANGED();
 	other = PG_GETARG_ARRAYTYPE_P(1);
 	n = ARR_NDIM(other) == 1 ? ARR_DIMS(other)[0] : 0;
 	addends = sums_of(other, n);

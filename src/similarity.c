@@ -286,11 +286,7 @@ socrec_similarity_combine(PG_FUNCTION_ARGS)
 	SimilarityState *more;
 
 	if (PG_ARGISNULL(1))
-	{
-		if (PG_ARGISNULL(0))
-			PG_RETURN_NULL();
-		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
-	}
+		SUMS_RETURN_UNCHANGED();
 	array = sums_for_update(fcinfo, STATE_LENGTH);
 	state = (SimilarityState *) sums_of(array, STATE_LENGTH);
 	more = (SimilarityState *) sums_of(PG_GETARG_ARRAYTYPE_P(1), STATE_LENGTH);

@@ -56,6 +56,18 @@ sums_for_update(FunctionCallInfo fcinfo, int n)
 }
 
 /*
+ * Leave a transition or combine function with the state as it came, for an
+ * input that adds nothing.
+ */
+#define SUMS_RETURN_UNCHANGED()                                                                    \
+	do                                                                                             \
+	{                                                                                              \
+		if (PG_ARGISNULL(0))                                                                       \
+			PG_RETURN_NULL();                                                                      \
+		PG_RETURN_DATUM(PG_GETARG_DATUM(0));                                                       \
+	} while (0)
+
+/*
  * The sums that a final function reads, or NULL when there was no row.
  */
 static inline float8 *
