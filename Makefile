@@ -22,7 +22,8 @@ PG_CPPFLAGS = -Isrc
 PG_CFLAGS   = -std=gnu99 -O2 -ftree-vectorize -Wall -Wextra -Werror -Wno-unused-parameter \
               -Wno-sign-compare -Wno-missing-field-initializers -Wno-declaration-after-statement \
               -Wno-cast-function-type -Wno-clobbered
-SHLIB_LINK  = -lm
+# Symbols of its own before those of another module with the same name.
+SHLIB_LINK  = -lm -Wl,-Bsymbolic
 
 REGRESS        = $(CAPABILITIES) golden catalog
 # Not the default output folder, this one: pg_regress looks for sql/ there first.
