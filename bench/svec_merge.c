@@ -81,30 +81,24 @@ typedef enum Kernel
 	DOT,
 	DOT_WIDE,
 	DOT_MIXED,
-	COMMON_SUMS,
 	SUM,
 	SUM_WIDE,
 	KERNELS
 } Kernel;
 
-static const char *const kernel_name[KERNELS] = {"dot",         "dot, wide ids", "dot, mixed ids",
-												 "common sums", "sum",           "sum, wide ids"};
+static const char *const kernel_name[KERNELS] = {"dot", "dot, wide ids", "dot, mixed ids", "sum",
+												 "sum, wide ids"};
 
 static double
 run_kernel(Kernel kernel, SparseView a, SparseView b, int32_t *ids32, int64_t *ids64,
 		   float *weights)
 {
-	SparseSums sums;
-
 	switch (kernel)
 	{
 		case DOT:
 		case DOT_WIDE:
 		case DOT_MIXED:
 			return sparse_dot(a, b, NULL);
-		case COMMON_SUMS:
-			sparse_common_sums(a, b, &sums);
-			return sums.xy;
 		default:
 			return sparse_add(a, b, false, ids32, ids64, weights);
 	}

@@ -276,42 +276,6 @@ sparse_dot(SparseView a, SparseView b, int64_t *n_common)
 }
 
 /*
- * Sums over the weights x of a and y of b that have the same id.
- */
-void
-sparse_common_sums(SparseView a, SparseView b, SparseSums *out)
-{
-	SparseMatch matches[SPARSE_MATCHES];
-	SparseCursor cursor = {0, 0};
-	Lanes xy = {{0}}, xx = {{0}}, yy = {{0}}, x = {{0}}, y = {{0}};
-	int64_t total = 0;
-	int n;
-
-	while ((n = sparse_next_matches(a, b, &cursor, matches)) > 0)
-	{
-		for (int i = 0; i < n; i++)
-		{
-			double value_x = a.weights[matches[i].a];
-			double value_y = b.weights[matches[i].b];
-			int lane = (total + i) & 3;
-
-			xy.lane[lane] += value_x * value_y;
-			xx.lane[lane] += value_x * value_x;
-			yy.lane[lane] += value_y * value_y;
-			x.lane[lane] += value_x;
-			y.lane[lane] += value_y;
-		}
-		total += n;
-	}
-	out->xy = lanes_total(&xy);
-	out->xx = lanes_total(&xx);
-	out->yy = lanes_total(&yy);
-	out->x = lanes_total(&x);
-	out->y = lanes_total(&y);
-	out->n_common = total;
-}
-
-/*
  * Sum of the squares of the weights.
  */
 double

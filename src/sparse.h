@@ -23,13 +23,6 @@ typedef struct SparseView
 	const float *weights;
 } SparseView;
 
-/* Sums over the ids that are present in both of two vectors. */
-typedef struct SparseSums
-{
-	double xy, xx, yy, x, y;
-	int64_t n_common;
-} SparseSums;
-
 /* Positions in two vectors that hold the same id. */
 typedef struct SparseMatch
 {
@@ -48,7 +41,6 @@ typedef struct SparseCursor
 extern int sparse_next_matches(SparseView a, SparseView b, SparseCursor *cursor,
 							   SparseMatch *matches);
 extern double sparse_dot(SparseView a, SparseView b, int64_t *n_common);
-extern void sparse_common_sums(SparseView a, SparseView b, SparseSums *out);
 extern double sparse_sum_squares(SparseView v);
 extern double sparse_sum(SparseView v);
 
