@@ -42,11 +42,23 @@ typedef struct IntegerKey
 	char status;
 } IntegerKey;
 
+/* The finalizer of MurmurHash3: keys in steps must not pile up. */
+static inline uint32
+hash_integer(uint64 key)
+{
+	key ^= key >> 33;
+	key *= UINT64CONST(0xFF51AFD7ED558CCD);
+	key ^= key >> 33;
+	key *= UINT64CONST(0xC4CEB9FE1A85EC53);
+	return (uint32) (key ^ (key >> 33));
+}
+
 #define SH_PREFIX integer_keys
+#define SH_USE_NONDEFAULT_ALLOCATOR
 #define SH_ELEMENT_TYPE IntegerKey
 #define SH_KEY_TYPE int64
 #define SH_KEY key
-#define SH_HASH_KEY(table, k) ((uint32) (((uint64) (k) *UINT64CONST(0x9E3779B97F4A7C15)) >> 32))
+#define SH_HASH_KEY(table, k) hash_integer(k)
 #define SH_EQUAL(table, a, b) ((a) == (b))
 #define SH_SCOPE static inline
 #define SH_DEFINE
@@ -68,6 +80,7 @@ static inline uint32 any_key_hash(KeyMap *map, Datum key);
 static inline bool any_key_equal(KeyMap *map, Datum a, Datum b);
 
 #define SH_PREFIX any_keys
+#define SH_USE_NONDEFAULT_ALLOCATOR
 #define SH_ELEMENT_TYPE AnyKey
 #define SH_KEY_TYPE Datum
 #define SH_KEY key
@@ -85,6 +98,7 @@ struct KeyMap
 {
 	Oid type; /* domains resolved */
 	Oid collation;
+	Ratings *ratings; /* whose memory it takes */
 	bool is_integer;
 	TypeCacheEntry *typcache;
 	integer_keys_hash *integers;
@@ -173,6 +187,31 @@ ratings_alloc(Ratings *ratings, Size count, Size size, const char *what)
 	return MemoryContextAllocExtended(ratings->context, bytes, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 }
 
+/* The tables of keys grow by themselves; this is how they ask. */
+static inline void *
+integer_keys_allocate(integer_keys_hash *table, Size size)
+{
+	return ratings_alloc(((KeyMap *) table->private_data)->ratings, 1, size, "keys");
+}
+
+static inline void
+integer_keys_free(integer_keys_hash *table, void *pointer)
+{
+	pfree(pointer);
+}
+
+static inline void *
+any_keys_allocate(any_keys_hash *table, Size size)
+{
+	return ratings_alloc(((KeyMap *) table->private_data)->ratings, 1, size, "keys");
+}
+
+static inline void
+any_keys_free(any_keys_hash *table, void *pointer)
+{
+	pfree(pointer);
+}
+
 void
 ratings_free(Ratings *ratings)
 {
@@ -185,10 +224,11 @@ init_key_map(KeyMap *map, Ratings *ratings, Form_pg_attribute column)
 	memset(map, 0, sizeof(KeyMap));
 	map->type = getBaseType(column->atttypid);
 	map->collation = column->attcollation;
+	map->ratings = ratings;
 	map->is_integer = map->type == INT2OID || map->type == INT4OID || map->type == INT8OID;
 	map->last_id = -1;
 	if (map->is_integer)
-		map->integers = integer_keys_create(ratings->context, 1024, NULL);
+		map->integers = integer_keys_create(ratings->context, 1024, map);
 	else
 	{
 		map->typcache =
@@ -273,8 +313,6 @@ number_key(KeyMap *map, Ratings *ratings, Datum datum)
 
 		if (toasted)
 			datum = PointerGetDatum(PG_DETOAST_DATUM(datum));
-		if (map->others->members >= map->others->grow_threshold)
-			check_memory(ratings, mul_size(2 * map->others->size, sizeof(AnyKey)), "keys");
 		entry = any_keys_insert(map->others, datum, &found);
 		if (!found)
 		{
