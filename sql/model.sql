@@ -312,8 +312,9 @@ $$;
 COMMENT ON FUNCTION create_model IS
     'creates a schema with a recommender fitted to a rating table, and returns its registry row';
 
--- The registry row of a model that the caller may change, locked.
-CREATE FUNCTION lock_model(name text) RETURNS model
+-- The registry row of a model that the caller may change, locked.  An orphan is
+-- a row that DROP SCHEMA has left behind.
+CREATE FUNCTION lock_model(name text, orphan boolean DEFAULT false) RETURNS model
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -325,7 +326,7 @@ BEGIN
         RAISE null_value_not_allowed USING MESSAGE = 'name of the model must not be null';
     END IF;
     SELECT * INTO m FROM socrec.model r WHERE r.name = name FOR UPDATE;
-    IF NOT FOUND OR to_regnamespace(quote_ident(name)) IS NULL THEN
+    IF NOT FOUND OR to_regnamespace(quote_ident(name)) IS NULL AND NOT orphan THEN
         RAISE undefined_object
             USING MESSAGE = format('model "%s" does not exist', name),
                   HINT = 'SELECT name FROM socrec.models lists them.';
@@ -364,10 +365,12 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
-    m socrec.model := socrec.lock_model(name);
+    m socrec.model := socrec.lock_model(name, orphan => true);
     routines text;
 BEGIN
-    IF "cascade" THEN
+    IF to_regnamespace(quote_ident(name)) IS NULL THEN
+        NULL; -- only the row is left
+    ELSIF "cascade" THEN
         EXECUTE format('DROP SCHEMA %I CASCADE', name);
     ELSE
         -- Piece by piece, so that what others have built on it stops the drop.

@@ -307,8 +307,8 @@ SELECT rating_count > 0 AS fitted FROM create_model('again', 'visit', 'member', 
 DROP SCHEMA again CASCADE;
 SELECT count(*) FROM models;
 CALL refit('again');
-SELECT drop_model('again');
 SELECT rating_count > 0 AS fitted FROM create_model('again', 'visit', 'member', 'page', 'stars');
+DROP SCHEMA again CASCADE;
 SELECT drop_model('again');
 SELECT count(*) FROM model;
 SELECT nspname FROM pg_namespace WHERE nspname IN ('pages', 'people', 'again', 'any');
