@@ -194,12 +194,12 @@ need_packages() {
             install_packages "${optional[@]}" || say "could not install: ${optional[*]}"
             missing_packages "$1"
         fi
-        if ((${#optional[@]} > 0)); then
-            say "going on without ${optional[*]}; to have them: apt-get install ${optional[*]}"
-        fi
         if ((${#required[@]} > 0)); then
-            die "missing, in the words of Debian's packages: ${required[*]}
-As root: apt-get update && apt-get install ${required[*]}"
+            die "missing, in the words of Debian's packages: ${required[*]} ${optional[*]}
+As root: apt-get update && apt-get install ${required[*]} ${optional[*]}"
+        fi
+        if ((${#optional[@]} > 0)); then
+            say "going on without what apt-get install ${optional[*]} would bring"
         fi
     fi
     ((major >= 15)) || die "PostgreSQL 15 or newer is needed; $pg_config belongs to $version"
@@ -258,7 +258,7 @@ try_room() {
     elif ! { mkdir -p "$parent" && dir=$(mktemp -d "$parent/$name"); } 2>/dev/null; then
         unfit="it is not writable"
     else
-        chmod 755 "$dir"
+        # Only that user and root may enter, as the server trusts who can.
         ((EUID != 0)) || chown "$server_user" "$dir"
         if as_server sh -c 'cd "$1" && cp /bin/true probe && ./probe && rm probe' - "$dir" 2>/dev/null; then
             room=$dir
@@ -286,7 +286,7 @@ make_room() {
     as_server mkdir -p "$room/tmp" "$room/source"
     export HOME=$room TMPDIR=$room/tmp
     unset XDG_RUNTIME_DIR XDG_CONFIG_HOME XDG_CACHE_HOME
-    tar -C "$root" --exclude=./.git --exclude=./build --exclude=./results --exclude=./output_iso \
+    tar -C "$root" --exclude=./.git --exclude=./build --exclude=./results --exclude='./output_*' \
         --exclude=./tmp_check --exclude='./socrec--*.sql' --exclude='*.o' --exclude='*.so' --exclude='*.bc' \
         -cf - . | tar -C "$room/source" --no-same-owner -xf -
     ((EUID != 0)) || chown -R "$server_user" "$room/source"
@@ -335,7 +335,7 @@ build() {
     local name=$1 log=$2
     shift 2
     as_server cp -R "$room/source" "$room/$name"
-    run as_server make -C "$room/$name" -j "$(nproc 2>/dev/null || echo 2)" \
+    run as_server make -s --no-print-directory -C "$room/$name" -j "$(nproc 2>/dev/null || echo 2)" \
         "PG_CONFIG=$pg_config" with_llvm=no "$@" all >"$log" 2>&1
 }
 

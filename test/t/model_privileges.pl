@@ -298,7 +298,7 @@ refused('alice', q{SELECT socrec.create_model('m', 'ratings', method => 'popular
 foreach my $option ('similarity', 'center', 'weighting')
 {
 	refused('alice', qq{SELECT socrec.create_model('m', 'ratings', options => '{"$option": "none''); DROP TABLE students; --"}')},
-		"22023: unknown $option", "an option $option that is a statement");
+		qq{22023: option "$option" cannot be "none'\\); DROP TABLE students; --"\n}, "an option $option that is a statement");
 }
 
 # ------------------------------------------------------------------
