@@ -22,6 +22,11 @@ PG_CPPFLAGS = -Isrc
 PG_CFLAGS   = -std=gnu99 -O2 -ftree-vectorize -Wall -Wextra -Werror -Wno-unused-parameter \
               -Wno-sign-compare -Wno-missing-field-initializers -Wno-declaration-after-statement \
               -Wno-cast-function-type -Wno-clobbered
+# The server's own flags and headers speak of what only gcc knows.
+ifneq ($(findstring clang,$(CC)),)
+PG_CFLAGS += -Wno-unknown-warning-option -Wno-ignored-optimization-argument \
+             -Wno-unused-command-line-argument -Wno-ignored-attributes
+endif
 # Symbols of its own before those of another module with the same name.
 SHLIB_LINK  = -lm -Wl,-Bsymbolic
 
