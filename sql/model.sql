@@ -190,7 +190,10 @@ BEGIN
         SELECT count(*) > 0 INTO is_unique
         FROM pg_index x
         WHERE x.indrelid = to_regclass(CASE WHEN from_clause NOT LIKE '(%' THEN from_clause END)
-            AND x.indisunique AND x.indisvalid AND x.indpred IS NULL AND x.indexprs IS NULL
+            AND x.indisunique AND x.indimmediate AND x.indisvalid AND x.indpred IS NULL AND x.indexprs IS NULL
+            AND NOT EXISTS (
+                SELECT FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhparent
+                WHERE i.inhparent = x.indrelid AND c.relkind <> 'p')
             AND (SELECT bool_and(a.attname IN (m.user_column, m.item_column)) FROM pg_attribute a
                 WHERE a.attrelid = x.indrelid AND a.attnum = ANY ((x.indkey::int2[])[0:x.indnkeyatts - 1]));
         statement := format('CREATE VIEW %1$I.rating WITH (security_invoker = true) AS
