@@ -15,6 +15,9 @@
 #include "ratings.h"
 #include "socrec.h"
 
+/* Ratings between two looks for a cancel request: some milliseconds. */
+#define INTERRUPT_RATINGS 1048576
+
 static inline int64
 row_count(const Ratings *ratings, int32 row)
 {
@@ -110,6 +113,8 @@ ratings_describe(Ratings *ratings, const BaselineOptions *options)
 		int32 column = ratings->entries[p].column;
 		float4 value = ratings->entries[p].value;
 
+		if (p % INTERRUPT_RATINGS == 0)
+			CHECK_FOR_INTERRUPTS();
 		statistics->mean[column] += value;
 		statistics->minimum[column] = Min(statistics->minimum[column], value);
 		statistics->maximum[column] = Max(statistics->maximum[column], value);
@@ -132,6 +137,8 @@ ratings_center(Ratings *ratings, const RatingStatistics *statistics, Centering c
 	{
 		double row_mean = 0;
 
+		if (row % 1024 == 0)
+			CHECK_FOR_INTERRUPTS();
 		for (int64 p = ratings->row_start[row]; p < ratings->row_start[row + 1]; p++)
 			row_mean += ratings->entries[p].value;
 		row_mean /= row_count(ratings, row);
@@ -174,6 +181,8 @@ ratings_weight(Ratings *ratings, Weighting weighting)
 	length = ratings_alloc(ratings, ratings->n_columns, sizeof(double), "weights");
 	for (int64 p = 0; p < ratings->n_ratings; p++)
 	{
+		if (p % INTERRUPT_RATINGS == 0)
+			CHECK_FOR_INTERRUPTS();
 		if (ratings->entries[p].value < 0)
 			ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 							errmsg("rating %g is negative, weighting needs ratings of at least 0",
@@ -183,7 +192,11 @@ ratings_weight(Ratings *ratings, Weighting weighting)
 	}
 	for (int32 row = 0; row < ratings->n_rows; row++)
 	{
-		double idf = log((1.0 + ratings->n_columns) / (1.0 + row_count(ratings, row)));
+		double idf;
+
+		if (row % 1024 == 0)
+			CHECK_FOR_INTERRUPTS();
+		idf = log((1.0 + ratings->n_columns) / (1.0 + row_count(ratings, row)));
 
 		for (int64 p = ratings->row_start[row]; p < ratings->row_start[row + 1]; p++)
 		{
