@@ -187,7 +187,8 @@ is($node->safe_psql('postgres', 'SELECT model, version - 1 FROM state ORDER BY m
 cmp_ok($node->safe_psql('postgres', 'SELECT min(n) FROM (SELECT count(DISTINCT digest) AS n FROM history GROUP BY model) h'),
 	'>=', 5, 'the models did change');
 is($node->safe_psql('postgres', 'SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()'), 0, 'no deadlocks');
-unlike(slurp_file($node->logfile), qr/(ERROR|FATAL|PANIC):/, 'no errors in the log');
+# The server takes autovacuum off a table that somebody else wants to analyze.
+unlike(slurp_file($node->logfile), qr/(ERROR|FATAL|PANIC):(?!  canceling autovacuum task)/, 'no errors in the log');
 
 # At rest, a refit is again what a new model would be.
 is( $node->safe_psql('postgres', q{
