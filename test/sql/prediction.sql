@@ -109,7 +109,6 @@ SELECT top_items(1, '{2:1}', 'NaN', 9, false, true, 1);
 SELECT top_items(1, '{2:1}', 1, -1, false, true, 1);
 SELECT top_items(1, '{2:1}', 1, 1000001, false, true, 1);
 SELECT top_items(1, '{2:1}', 1, NULL, false, true, 1);
-SELECT top_items_accumulate(NULL, 1, '{2:1}', 1, 9, false, true, 1);
 
 DROP TABLE pair, serial, rated, many;
 DROP FUNCTION plan_has;
