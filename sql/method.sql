@@ -73,7 +73,8 @@ END;
 
 COMMENT ON FUNCTION reference_rating IS 'the expression of what a model measures a rating against';
 
--- Tables, and the statements that fill them.
+-- Tables, and the statements that fill them.  A refit leaves empty pages that the
+-- next one needs again; cutting them off would lock out readers on replicas.
 
 CREATE FUNCTION table_statements(m model) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -86,7 +87,7 @@ BEGIN ATOMIC
         'CREATE TABLE %1$I.item (
             id integer PRIMARY KEY, %3$I %5$s %13$s NOT NULL UNIQUE, rating_count integer NOT NULL,
             mean float8 NOT NULL, bias float8 NOT NULL, norm float8 NOT NULL, neighbors socrec.svec)
-            WITH (toast_tuple_target = 8160)',
+            WITH (toast_tuple_target = 8160, vacuum_truncate = off)',
         'ALTER TABLE %1$I.item ALTER COLUMN neighbors SET STORAGE EXTERNAL',
         'COMMENT ON TABLE %1$I.item IS ''what the model knows of every item''',
         'COMMENT ON COLUMN %1$I.item.id IS ''number in the model: 1 has the most ratings''',
@@ -97,7 +98,7 @@ BEGIN ATOMIC
         'CREATE TABLE %1$I.user_neighbor (
             id integer PRIMARY KEY, %2$I %4$s %12$s NOT NULL UNIQUE, rating_count integer NOT NULL,
             mean float8 NOT NULL, bias float8 NOT NULL, norm float8 NOT NULL, neighbors socrec.svec)
-            WITH (toast_tuple_target = 8160)',
+            WITH (toast_tuple_target = 8160, vacuum_truncate = off)',
         'ALTER TABLE %1$I.user_neighbor ALTER COLUMN neighbors SET STORAGE EXTERNAL',
         'COMMENT ON TABLE %1$I.user_neighbor IS ''what the model knows of every user''',
         'COMMENT ON COLUMN %1$I.user_neighbor.neighbors IS ''most similar users, number and similarity'''

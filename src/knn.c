@@ -28,6 +28,12 @@
 #include "knn.h"
 #include "similarity.h"
 
+/*
+ * Values are float: what has been centered is off by some 1e-8, and so is a
+ * similarity that would be zero.  It is no neighbor.
+ */
+#define SIMILARITY_NOISE 1e-7
+
 /* Additions between two calls of poll: some milliseconds. */
 #define POLL_WORK 4000000
 
@@ -188,7 +194,7 @@ settle(const KnnMatrix *matrix, const KnnOptions *options, KnnWorkspace *work, i
 {
 	double similarity = similarity_of(matrix, options, work, column, other, kind);
 
-	if (similarity > options->min_similarity && (float) similarity != 0)
+	if (similarity > options->min_similarity && fabs(similarity) > SIMILARITY_NOISE)
 	{
 		offer(work, column, (float) similarity, other);
 		offer(work, other, (float) similarity, column);

@@ -139,10 +139,14 @@ parse_options(FunctionCallInfo fcinfo, bool users)
 	else
 		options.knn.similarity = similarity;
 
-	/* Pearson does not change by it, and sums of small numbers are exact. */
-	if (options.knn.similarity == KNN_PEARSON && options.centering == CENTER_NONE &&
-		options.weighting == WEIGHT_NONE)
-		options.centering = CENTER_COLUMN;
+	/*
+	 * What is taken off a column does not change Pearson's correlation.  An
+	 * integer near the mean keeps the sums small, and exact where ratings come
+	 * in halves: a correlation of zero is then zero and not noise.
+	 */
+	if (options.knn.similarity == KNN_PEARSON && options.weighting == WEIGHT_NONE &&
+		(options.centering == CENTER_NONE || options.centering == CENTER_COLUMN))
+		options.centering = CENTER_ROUNDED;
 
 	options.baseline.column_regularization = nonnegative(
 		PG_GETARG_FLOAT8((users ? ARG_USER_REGULARIZATION : ARG_ITEM_REGULARIZATION) + shift),

@@ -42,13 +42,17 @@ typedef struct Ratings
 	int32 *column_row;
 } Ratings;
 
-/* What is taken off a rating before vectors are compared. */
+/*
+ * What is taken off a rating before vectors are compared; all but the last by
+ * the words of option center, in their order.
+ */
 typedef enum Centering
 {
 	CENTER_NONE,
-	CENTER_ROW,     /* the mean of the row */
-	CENTER_COLUMN,  /* the mean of the column */
-	CENTER_BASELINE /* mean + row bias + column bias */
+	CENTER_ROW,      /* the mean of the row */
+	CENTER_COLUMN,   /* the mean of the column */
+	CENTER_BASELINE, /* mean + row bias + column bias */
+	CENTER_ROUNDED   /* the mean of the column rounded to an integer */
 } Centering;
 
 /* How ratings are weighted before vectors are compared. */

@@ -126,7 +126,8 @@ ratings_describe(Ratings *ratings, const BaselineOptions *options)
 }
 
 /*
- * Take the row's mean, the column's mean or the baseline off every rating.
+ * Take the row's mean, the column's mean (or that mean rounded) or the baseline
+ * off every rating.
  */
 void
 ratings_center(Ratings *ratings, const RatingStatistics *statistics, Centering centering)
@@ -146,12 +147,14 @@ ratings_center(Ratings *ratings, const RatingStatistics *statistics, Centering c
 		for (int64 p = ratings->row_start[row]; p < ratings->row_start[row + 1]; p++)
 		{
 			int32 column = ratings->entries[p].column;
-			double center =
-				centering == CENTER_ROW ? row_mean
-				: centering == CENTER_COLUMN
-					? statistics->mean[column]
-					: ratings->mean + statistics->row_bias[row] + statistics->bias[column];
+			double center = ratings->mean + statistics->row_bias[row] + statistics->bias[column];
 
+			if (centering == CENTER_ROW)
+				center = row_mean;
+			else if (centering == CENTER_COLUMN)
+				center = statistics->mean[column];
+			else if (centering == CENTER_ROUNDED)
+				center = rint(statistics->mean[column]);
 			ratings->entries[p].value = (float4) (ratings->entries[p].value - center);
 		}
 	}

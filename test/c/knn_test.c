@@ -184,7 +184,7 @@ check_column(const Dense *d, const KnnOptions *o, int c, const neighbor_heap *he
 		{
 			double s = other == c || used[other] ? NAN : brute_similarity(d, o, c, other);
 
-			if (s > o->min_similarity && (float) s != 0 &&
+			if (s > o->min_similarity && fabs(s) > 1e-7 &&
 				(best < 0 || (float) s > (float) best_similarity))
 			{
 				best = other;

@@ -197,6 +197,12 @@ CREATE TABLE long_keys (u integer, i text, r integer);
 INSERT INTO long_keys SELECT u, repeat(md5(i::text), 500) || i, 1 FROM generate_series(1, 3) u, generate_series(1, 2) i;
 SELECT count(*), sum(rating_count), min(length(item_id)) FROM item_neighbors_typed('SELECT * FROM long_keys', NULL::text);
 
+-- a correlation of zero is no neighbor, also where the mean, 13/3, is no real
+SELECT user_id, neighbors FROM user_neighbors('
+    SELECT 1, i, r FROM unnest(ARRAY[4, 5, 3, 4, 5, 3, 5, 5, 5]) WITH ORDINALITY a(r, i)
+    UNION ALL SELECT 2, i, r FROM unnest(ARRAY[4, 4.5, 5, 3, 4.5, 5, 5, 5, 4.5]) WITH ORDINALITY a(r, i)
+    UNION ALL VALUES (1, 101, 2), (1, 102, 2), (2, 201, 2), (2, 202, 2)', similarity => 'pearson');
+
 -- implicit feedback: two columns
 SELECT id, item_id, rating_count, mean, neighbors FROM item_neighbors('VALUES (1, 1), (1, 2), (2, 1), (2, 2), (3, 1)');
 
