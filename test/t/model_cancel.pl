@@ -159,7 +159,9 @@ foreach my $share (2, 10, 25, 60)
 $session->query('SET statement_timeout = ' . int($duration * 300));
 foreach my $method ('item_knn', 'user_knn')
 {
-    start_command(qq{SELECT socrec.create_model('unfinished', 'ratings', method => '$method', options => '{"similarity": "pearson", "center": "none"}')});
+    start_command(
+        qq{SELECT socrec.create_model('unfinished', 'ratings', method => '$method',
+            options => '{"similarity": "pearson", "center": "none"}')});
     my (undef, $messages) = wait_for_end();
     like($messages, qr/ERROR:  canceling statement due to statement timeout/, "$method: create_model runs into a limit");
     check_nothing_left("create_model, $method");

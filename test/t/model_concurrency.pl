@@ -110,7 +110,8 @@ $node->safe_psql(
         SELECT md5(concat_ws('|',
             (SELECT string_agg(i::text, '|' ORDER BY i.id) FROM films.item i),
             (SELECT f::text FROM films.fit f),
-            (SELECT string_agg(concat_ws(':', r.item_id, round(r.score::numeric, 6), r.source, r.support), '|' ORDER BY r.item_id) FROM films.recommend(1, 1000) r),
+            (SELECT string_agg(concat_ws(':', r.item_id, round(r.score::numeric, 6), r.source, r.support), '|' ORDER BY r.item_id)
+                FROM films.recommend(1, 1000) r),
             (SELECT string_agg(concat_ws(':', r.rank, r.item_id, r.similarity), '|' ORDER BY r.rank) FROM films.similar_items(1) r),
             (SELECT concat_ws(':', m.rating_count, m.user_count, m.item_count, m.fitted_at) FROM socrec.model m WHERE m.name = 'films')));
     END;
@@ -160,7 +161,8 @@ my $refit = q{
 };
 my $read = q{
     SELECT check_state(s.model, CASE s.model WHEN 'films' THEN films_digest() ELSE people_digest() END, s.digest) FROM state s;
-    SELECT check_users(f.user_count, (SELECT count(*) FROM people.user_neighbor), f.rating_count, (SELECT sum(n.rating_count) FROM people.user_neighbor n)) FROM people.fit f;
+    SELECT check_users(f.user_count, n.users, f.rating_count, n.ratings)
+        FROM people.fit f, (SELECT count(*) AS users, sum(rating_count) AS ratings FROM people.user_neighbor) n;
 };
 my $read_repeatedly = q{
     BEGIN ISOLATION LEVEL REPEATABLE READ;

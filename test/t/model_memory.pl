@@ -24,7 +24,8 @@ $node->safe_psql(
     INSERT INTO ratings SELECT u, (u * 7 + n * 13) % 3000, 1 + (u + n) % 5
         FROM generate_series(101, 30100) u, generate_series(1, 30) n;
     CREATE VIEW many_users AS SELECT 1000 * user_id + item_id AS user_id, item_id FROM ratings;
-    CREATE VIEW many_texts AS SELECT item_id AS user_id, 'an item with a rather long key, number ' || (1000 * user_id + item_id) AS item_id FROM ratings;
+    CREATE VIEW many_texts AS
+        SELECT item_id AS user_id, 'an item with a rather long key, number ' || (1000 * user_id + item_id) AS item_id FROM ratings;
     ANALYZE ratings;
 });
 

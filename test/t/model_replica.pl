@@ -111,8 +111,11 @@ isnt(answers($replica), $answers, 'a rating counts on the replica');
 is(answers($replica), answers($primary), 'as it does on the primary');
 
 my $old_fit = $replica->safe_psql('postgres', 'SELECT f.* FROM item_knn.fit f');
-$primary->safe_psql('postgres', "INSERT INTO ratings SELECT u, 'new item', 4 FROM generate_series(1, 10) u; CALL socrec.refit('item_knn'); CALL socrec.refit('user_knn')",
-    extra_params => [ '-U', 'postgres' ]);
+$primary->safe_psql(
+    'postgres', q{
+    INSERT INTO ratings SELECT u, 'new item', 4 FROM generate_series(1, 10) u;
+    CALL socrec.refit('item_knn');
+    CALL socrec.refit('user_knn')});
 wait_for_replica();
 isnt($replica->safe_psql('postgres', 'SELECT f.* FROM item_knn.fit f'), $old_fit, 'a refit arrives on the replica');
 is(answers($replica), answers($primary), 'the replica gives the answers of the new fit');
@@ -121,7 +124,11 @@ is(answers($replica), answers($primary), 'the replica gives the answers of the n
 $replica->promote;
 $replica->safe_psql('postgres', "INSERT INTO ratings VALUES (11, 'new item', 4)");
 $replica->safe_psql('postgres', "CALL socrec.refit('$_')", extra_params => [ '-U', 'modeler' ]) foreach @methods;
-is( $replica->safe_psql('postgres', "SELECT count(*) FROM socrec.models WHERE staleness = 0 AND rating_count + (SELECT count(*) FROM item_knn.rating WHERE held_out) = (SELECT count(*) FROM ratings)",
+is( $replica->safe_psql(
+        'postgres', q{
+        SELECT count(*) FROM socrec.models m
+        WHERE m.staleness = 0
+            AND m.rating_count + (SELECT count(*) FROM item_knn.rating r WHERE r.held_out) = (SELECT count(*) FROM ratings)},
         extra_params => [ '-U', 'modeler' ]),
     scalar(@methods),
     'a promoted replica refits');
