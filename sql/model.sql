@@ -38,27 +38,27 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON model TO PUBLIC;
 -- Everybody who may create a schema may create a model, so everybody may write
 -- to the registry: but of schemas that exist, only their owners.  Row-level
 -- security would do the same but keep pg_dump from reading the table.
-CREATE FUNCTION check_model_owner() RETURNS trigger
+CREATE FUNCTION check_schema_owner() RETURNS trigger
 LANGUAGE plpgsql PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    foreign_model text;
+    foreign_schema text;
 BEGIN
-    SELECT n.nspname INTO foreign_model FROM pg_namespace n
+    SELECT n.nspname INTO foreign_schema FROM pg_namespace n
         WHERE (TG_OP <> 'INSERT' AND n.nspname = OLD.name OR TG_OP <> 'DELETE' AND n.nspname = NEW.name)
             AND NOT pg_has_role(current_user, n.nspowner, 'USAGE');
     IF FOUND THEN
-        RAISE insufficient_privilege USING MESSAGE = format('must be owner of model %s', foreign_model);
+        RAISE insufficient_privilege USING MESSAGE = format('must be owner of %s %s', TG_TABLE_NAME, foreign_schema);
     END IF;
     RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
 END
 $$;
 
-COMMENT ON FUNCTION check_model_owner IS 'lets only the owner of a schema write its row of socrec.model';
+COMMENT ON FUNCTION check_schema_owner IS 'lets only the owner of a schema write its row of a registry';
 
-CREATE TRIGGER check_model_owner BEFORE INSERT OR UPDATE OR DELETE ON model
-    FOR EACH ROW EXECUTE FUNCTION check_model_owner();
+CREATE TRIGGER check_schema_owner BEFORE INSERT OR UPDATE OR DELETE ON model
+    FOR EACH ROW EXECUTE FUNCTION check_schema_owner();
 
 -- All options of a method: the given ones over the defaults.
 CREATE FUNCTION model_options(method text, given jsonb, explicit boolean) RETURNS jsonb
@@ -128,7 +128,7 @@ COMMENT ON FUNCTION check_query IS 'an error unless the text is one SELECT';
 
 -- The source as it stands after FROM: a table or view by its qualified name, or
 -- a query in parentheses.
-CREATE FUNCTION model_source(source text, caller_path text) RETURNS text
+CREATE FUNCTION from_clause(source text, caller_path text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -154,7 +154,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION model_source IS 'a model''s source as it stands after FROM: a qualified name or a query in parentheses';
+COMMENT ON FUNCTION from_clause IS 'a source as it stands after FROM: a qualified name or a query in parentheses';
 
 -- Create the model's view of the ratings, its only way to them.  The source may
 -- be a query full of names of the caller's, so the view is created under the
@@ -164,7 +164,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    from_clause text := socrec.model_source(m.source, caller_path);
+    source_clause text := socrec.from_clause(m.source, caller_path);
     holdout float8 := m.options ->> 'holdout';
     n bigint;
     held_out text := 'false';
@@ -175,7 +175,7 @@ BEGIN
     -- a table too small to spare any.
     IF holdout IS NULL THEN
         PERFORM set_config('search_path', caller_path, true);
-        EXECUTE 'SELECT pg_catalog.count(*) FROM ' OPERATOR(pg_catalog.||) from_clause OPERATOR(pg_catalog.||) ' AS s' INTO n;
+        EXECUTE 'SELECT pg_catalog.count(*) FROM ' OPERATOR(pg_catalog.||) source_clause OPERATOR(pg_catalog.||) ' AS s' INTO n;
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
         holdout := CASE WHEN n < 500 THEN 0 ELSE least(0.1, 10000.0 / n) END;
     END IF;
@@ -189,7 +189,7 @@ BEGIN
         -- Repeated events count once; a unique index says that there are none.
         SELECT count(*) > 0 INTO is_unique
         FROM pg_index x
-        WHERE x.indrelid = to_regclass(CASE WHEN from_clause NOT LIKE '(%' THEN from_clause END)
+        WHERE x.indrelid = to_regclass(CASE WHEN source_clause NOT LIKE '(%' THEN source_clause END)
             AND x.indisunique AND x.indimmediate AND x.indisvalid AND x.indpred IS NULL AND x.indexprs IS NULL
             AND NOT EXISTS (
                 SELECT FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhparent
@@ -199,13 +199,13 @@ BEGIN
         statement := format('CREATE VIEW %1$I.rating WITH (security_invoker = true) AS
             SELECT %6$s s.%2$I, s.%3$I, 1::pg_catalog.float8 AS rating, %4$s AS held_out
             FROM %5$s AS s WHERE s.%2$I IS NOT NULL AND s.%3$I IS NOT NULL',
-            m.name, m.user_column, m.item_column, held_out, from_clause,
+            m.name, m.user_column, m.item_column, held_out, source_clause,
             CASE WHEN is_unique THEN '' ELSE 'DISTINCT' END);
     ELSE
         statement := format('CREATE VIEW %1$I.rating WITH (security_invoker = true) AS
             SELECT s.%2$I, s.%3$I, s.%6$I::pg_catalog.float8 AS rating, %4$s AS held_out
             FROM %5$s AS s WHERE s.%2$I IS NOT NULL AND s.%3$I IS NOT NULL AND s.%6$I IS NOT NULL',
-            m.name, m.user_column, m.item_column, held_out, from_clause, m.rating_column);
+            m.name, m.user_column, m.item_column, held_out, source_clause, m.rating_column);
     END IF;
     PERFORM set_config('search_path', caller_path, true);
     EXECUTE statement;

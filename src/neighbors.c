@@ -186,7 +186,7 @@ static neighbor_heap *
 make_heaps(Ratings *ratings, const KnnMatrix *matrix, int32 k)
 {
 	neighbor_heap *heaps =
-		ratings_alloc(ratings, matrix->n_columns, sizeof(neighbor_heap), "neighbors");
+		budget_alloc(&ratings->budget, matrix->n_columns, sizeof(neighbor_heap), "neighbors");
 	neighbor_entry *entries;
 	Size total = 0;
 
@@ -196,7 +196,7 @@ make_heaps(Ratings *ratings, const KnnMatrix *matrix, int32 k)
 			(int32) Min(knn_capacity(matrix, column, k), matrix->n_columns - 1);
 		total += heaps[column].capacity;
 	}
-	entries = ratings_alloc(ratings, total, sizeof(neighbor_entry), "neighbors");
+	entries = budget_alloc(&ratings->budget, total, sizeof(neighbor_entry), "neighbors");
 	for (int32 column = 0; column < matrix->n_columns; column++)
 	{
 		heaps[column].entries = entries;
@@ -212,24 +212,24 @@ static KnnWorkspace *
 find_neighbors(Ratings *ratings, const KnnOptions *options, Progress *progress)
 {
 	KnnMatrix matrix = knn_matrix(ratings);
-	KnnWorkspace *work = ratings_alloc(ratings, 1, sizeof(KnnWorkspace), "neighbors");
+	KnnWorkspace *work = budget_alloc(&ratings->budget, 1, sizeof(KnnWorkspace), "neighbors");
 	int32 first = 0;
 
-	work->norm = ratings_alloc(ratings, matrix.n_columns, sizeof(double), "neighbors");
+	work->norm = budget_alloc(&ratings->budget, matrix.n_columns, sizeof(double), "neighbors");
 	knn_norms(&matrix, work->norm);
 	if (options->k == 0)
 		return work;
 
 	work->next = -1;
-	work->cursor = ratings_alloc(ratings, matrix.n_rows, sizeof(int64), "neighbors");
-	work->support = ratings_alloc(ratings, matrix.n_columns, sizeof(int32), "neighbors");
-	work->touched = ratings_alloc(ratings, matrix.n_columns, sizeof(int32), "neighbors");
+	work->cursor = budget_alloc(&ratings->budget, matrix.n_rows, sizeof(int64), "neighbors");
+	work->support = budget_alloc(&ratings->budget, matrix.n_columns, sizeof(int32), "neighbors");
+	work->touched = budget_alloc(&ratings->budget, matrix.n_columns, sizeof(int32), "neighbors");
 	if (knn_needs_sums(options->similarity))
-		work->sums = ratings_alloc(ratings, matrix.n_columns, sizeof(KnnSums), "neighbors");
+		work->sums = budget_alloc(&ratings->budget, matrix.n_columns, sizeof(KnnSums), "neighbors");
 	else
-		work->xy = ratings_alloc(ratings, matrix.n_columns, sizeof(double), "neighbors");
+		work->xy = budget_alloc(&ratings->budget, matrix.n_columns, sizeof(double), "neighbors");
 	work->heaps = make_heaps(ratings, &matrix, options->k);
-	work->worst = ratings_alloc(ratings, matrix.n_columns, sizeof(float), "neighbors");
+	work->worst = budget_alloc(&ratings->budget, matrix.n_columns, sizeof(float), "neighbors");
 	for (int32 column = 0; column < matrix.n_columns; column++)
 		work->worst[column] = -INFINITY;
 	work->poll = poll_interrupts;

@@ -6,8 +6,8 @@
 #define RATINGS_H
 
 #include "nodes/pg_list.h"
-#include "utils/palloc.h"
 
+#include "budget.h"
 #include "knn.h"
 #include "socrec.h"
 
@@ -21,8 +21,7 @@
  */
 typedef struct Ratings
 {
-	MemoryContext context; /* holds everything below */
-	Size memory_limit;     /* bytes that context may grow to */
+	Budget budget; /* of everything below */
 
 	int n_rows;
 	int n_columns;
@@ -82,7 +81,6 @@ typedef struct RatingStatistics
 } RatingStatistics;
 
 extern Ratings *ratings_load(const char *query, bool transpose, Progress *progress);
-extern void *ratings_alloc(Ratings *ratings, Size count, Size size, const char *what);
 extern void ratings_free(Ratings *ratings);
 
 extern RatingStatistics *ratings_describe(Ratings *ratings, const BaselineOptions *options);

@@ -95,13 +95,18 @@ RatingStatistics *
 ratings_describe(Ratings *ratings, const BaselineOptions *options)
 {
 	RatingStatistics *statistics =
-		ratings_alloc(ratings, 1, sizeof(RatingStatistics), "statistics");
+		budget_alloc(&ratings->budget, 1, sizeof(RatingStatistics), "statistics");
 
-	statistics->mean = ratings_alloc(ratings, ratings->n_columns, sizeof(double), "statistics");
-	statistics->minimum = ratings_alloc(ratings, ratings->n_columns, sizeof(float4), "statistics");
-	statistics->maximum = ratings_alloc(ratings, ratings->n_columns, sizeof(float4), "statistics");
-	statistics->bias = ratings_alloc(ratings, ratings->n_columns, sizeof(double), "statistics");
-	statistics->row_bias = ratings_alloc(ratings, ratings->n_rows, sizeof(double), "statistics");
+	statistics->mean =
+		budget_alloc(&ratings->budget, ratings->n_columns, sizeof(double), "statistics");
+	statistics->minimum =
+		budget_alloc(&ratings->budget, ratings->n_columns, sizeof(float4), "statistics");
+	statistics->maximum =
+		budget_alloc(&ratings->budget, ratings->n_columns, sizeof(float4), "statistics");
+	statistics->bias =
+		budget_alloc(&ratings->budget, ratings->n_columns, sizeof(double), "statistics");
+	statistics->row_bias =
+		budget_alloc(&ratings->budget, ratings->n_rows, sizeof(double), "statistics");
 
 	for (int32 column = 0; column < ratings->n_columns; column++)
 	{
@@ -181,7 +186,7 @@ ratings_weight(Ratings *ratings, Weighting weighting)
 
 	if (weighting == WEIGHT_NONE)
 		return;
-	length = ratings_alloc(ratings, ratings->n_columns, sizeof(double), "weights");
+	length = budget_alloc(&ratings->budget, ratings->n_columns, sizeof(double), "weights");
 	for (int64 p = 0; p < ratings->n_ratings; p++)
 	{
 		if (p % INTERRUPT_RATINGS == 0)

@@ -95,7 +95,7 @@ foreach my $what (sort keys %commands)
         ok(defined $needed, "$what under $limit kB: refused") or diag($error);
         next if !defined $needed;
         ok($allowed == int($limit / 1024) && $needed > $allowed, "$what under $limit kB: needs $needed MB, is allowed $allowed MB");
-        like($error, qr/DETAIL:  \d+ MB are in use and \d+ MB more are needed for \w+, at \d+ ratings\.\n.*HINT:  Raise maintenance_work_mem/s,
+        like($error, qr/DETAIL:  \d+ MB are in use and \d+ MB more are needed for \w+, at \d+ rows\.\n.*HINT:  Raise maintenance_work_mem/s,
             "$what under $limit kB: detail and hint");
         SKIP:
         {
@@ -110,7 +110,7 @@ is($node->safe_psql('postgres', $state_query), $state, 'the old models, and noth
 # The heaps of the neighbors are the largest piece: 3,000 items with 2,000 each.
 my ($error, $growth) = run_with(40 * 1024,
     "SELECT count(*) FROM socrec.item_neighbors('SELECT user_id, item_id, rating FROM ratings WHERE user_id < 20000', k => 2000)");
-like($error, qr/ERROR:  54000: .*needed for neighbors, at \d+ ratings/s, 'room for neighbors is refused');
+like($error, qr/ERROR:  54000: .*needed for neighbors, at \d+ rows/s, 'room for neighbors is refused');
 SKIP:
 {
     skip 'peak memory is not known', 1 if !defined $growth;

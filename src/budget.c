@@ -1,0 +1,59 @@
+/*
+ * budget.c
+ *		Memory that is accounted for.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "budget.h"
+
+/*
+ * A budget of maintenance_work_mem, with a memory context of its own below the
+ * current one: deleting the context frees all of it.
+ */
+void
+budget_init(Budget *budget, const char *task)
+{
+	budget->context =
+		AllocSetContextCreate(CurrentMemoryContext, "socrec budget", ALLOCSET_DEFAULT_SIZES);
+	budget->limit = (Size) maintenance_work_mem * 1024;
+	budget->task = task;
+	budget->rows = 0;
+}
+
+/*
+ * Refuse to go on when `more` bytes would pass the limit; `what` names what they
+ * are for.
+ */
+void
+budget_check(Budget *budget, Size more, const char *what)
+{
+	Size used = MemoryContextMemAllocated(budget->context, true);
+	Size needed = add_size(used, more);
+
+	if (needed > budget->limit)
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			 errmsg("%s needs at least %zu MB of memory, maintenance_work_mem allows %zu MB",
+					budget->task, needed / (1024 * 1024) + 1, budget->limit / (1024 * 1024)),
+			 errdetail("%zu MB are in use and %zu MB more are needed for %s, at " INT64_FORMAT
+					   " rows.",
+					   used / (1024 * 1024), more / (1024 * 1024) + 1, what, budget->rows),
+			 errhint(
+				 "Raise maintenance_work_mem, for this session or for the role that runs it.")));
+}
+
+/*
+ * Zeroed memory for count elements of the given size, accounted for.
+ */
+void *
+budget_alloc(Budget *budget, Size count, Size size, const char *what)
+{
+	Size bytes = mul_size(Max(count, 1), size);
+
+	budget_check(budget, bytes, what);
+	return MemoryContextAllocExtended(budget->context, bytes, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+}

@@ -1,0 +1,23 @@
+/*
+ * budget.h
+ *		Memory that is accounted for: asked for before it is taken, refused past
+ *		maintenance_work_mem.
+ */
+#ifndef BUDGET_H
+#define BUDGET_H
+
+#include "utils/palloc.h"
+
+typedef struct Budget
+{
+	MemoryContext context; /* holds everything that is accounted for */
+	Size limit;            /* bytes that it may grow to */
+	const char *task;      /* what it is for, as the subject of a message */
+	int64 rows;            /* read so far, for messages */
+} Budget;
+
+extern void budget_init(Budget *budget, const char *task);
+extern void budget_check(Budget *budget, Size more, const char *what);
+extern void *budget_alloc(Budget *budget, Size count, Size size, const char *what);
+
+#endif /* BUDGET_H */

@@ -1,0 +1,17 @@
+/*
+ * query.h
+ *		Running the text of a query, under the caller's privileges and snapshot.
+ */
+#ifndef QUERY_H
+#define QUERY_H
+
+#include "tcop/dest.h"
+
+extern void query_check(const char *query);
+extern void query_run(const char *query, DestReceiver *receiver);
+extern void query_ignore(DestReceiver *self);
+
+extern bool query_is_number(Oid type);
+extern double query_number(Datum value, Oid type);
+
+#endif /* QUERY_H */
