@@ -16,6 +16,7 @@
 
 #include <math.h>
 
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -153,9 +154,9 @@ start_ratings(DestReceiver *self, int operation, TupleDesc desc)
 }
 
 static void
-refuse_duplicate(RatingReceiver *receiver, Datum *row_keys, int32 row, int32 column)
+refuse_duplicate(RatingReceiver *receiver, int32 row, int32 column)
 {
-	char *row_text = keys_text(&receiver->rows, row_keys[row]);
+	char *row_text = keys_text(&receiver->rows, receiver->ratings->row_keys[row]);
 	char *column_text = keys_text(&receiver->columns, receiver->ratings->column_keys[column]);
 
 	ereport(ERROR,
@@ -216,7 +217,9 @@ compress_ratings(RatingReceiver *receiver)
 
 	ratings->n_rows = receiver->rows.n;
 	ratings->n_columns = receiver->columns.n;
+	ratings->row_type = receiver->rows.type;
 	ratings->column_type = receiver->columns.type;
+	ratings->row_keys = row_keys;
 	ratings->column_keys = keys_permute(&receiver->columns, column_rank);
 	ratings->row_start = keys_bucket_starts(&receiver->rows, row_rank);
 	ratings->column_start = keys_bucket_starts(&receiver->columns, column_rank);
@@ -243,12 +246,25 @@ compress_ratings(RatingReceiver *receiver)
 			int32 column = ratings->entries[p].column;
 
 			if (p > start && ratings->entries[p - 1].column == column)
-				refuse_duplicate(receiver, row_keys, row, column);
+				refuse_duplicate(receiver, row, column);
 			ratings->column_row[next[column]++] = row;
 		}
 	}
 	pfree(next);
-	pfree(row_keys);
+}
+
+/*
+ * A key of row_keys or column_keys, where integers are kept as bigint, as a
+ * value of its type.
+ */
+Datum
+ratings_key(Datum key, Oid type)
+{
+	if (type == INT4OID)
+		return Int32GetDatum((int32) DatumGetInt64(key));
+	if (type == INT2OID)
+		return Int16GetDatum((int16) DatumGetInt64(key));
+	return key;
 }
 
 static double

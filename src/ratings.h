@@ -29,7 +29,9 @@ typedef struct Ratings
 	int64 n_skipped; /* input rows with a NULL in them */
 	double mean;     /* of all ratings */
 
-	Oid column_type; /* as the query returns it, domains resolved */
+	Oid row_type; /* as the query returns it, domains resolved */
+	Oid column_type;
+	Datum *row_keys;
 	Datum *column_keys;
 
 	/* By row: columns ascending within each row. */
@@ -81,6 +83,7 @@ typedef struct RatingStatistics
 } RatingStatistics;
 
 extern Ratings *ratings_load(const char *query, bool transpose, Progress *progress);
+extern Datum ratings_key(Datum key, Oid type);
 extern void ratings_free(Ratings *ratings);
 
 extern RatingStatistics *ratings_describe(Ratings *ratings, const BaselineOptions *options);

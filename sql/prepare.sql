@@ -1,0 +1,836 @@
+-- prepare: a schema that holds the ratings that an event log stands for
+--
+--   source   the columns of the log that matter, as they are
+--   event    each of them cleaned and judged: its weight, or why it is dropped
+--   pair     the events of each user and item combined into one rating
+--   outcome  the pairs, with those dropped by the minimums
+--   rating   what is left
+--   report   what became of every event
+--
+-- One of pair and rating is a view, a materialized view or a table; all else is
+-- a view, so that the report and the ratings cannot disagree.
+
+CREATE FUNCTION parse_number(string text) RETURNS double precision
+AS 'MODULE_PATHNAME', 'socrec_parse_number'
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION parse_number IS 'the number that a text says, or NULL if it says none';
+
+CREATE FUNCTION parse_timestamp(string text) RETURNS timestamptz
+AS 'MODULE_PATHNAME', 'socrec_parse_timestamp'
+LANGUAGE c STABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION parse_timestamp IS 'the time that a text says, or NULL if it says none';
+
+CREATE FUNCTION rating_core(
+    query text,
+    user_type anyelement,
+    item_type anycompatible,
+    min_user_ratings integer,
+    min_item_ratings integer)
+RETURNS TABLE (user_id anyelement, item_id anycompatible, round integer)
+AS 'MODULE_PATHNAME', 'socrec_rating_core'
+LANGUAGE c STABLE PARALLEL UNSAFE COST 1000000 ROWS 1000;
+
+COMMENT ON FUNCTION rating_core IS
+    'the users and the items of a query (user, item) that are not in its core, where all have enough ratings of one another';
+
+CREATE TABLE rating_set (
+    name text PRIMARY KEY,
+    source text NOT NULL,
+    user_column text NOT NULL,
+    item_column text NOT NULL,
+    kind_column text,
+    value_column text,
+    time_column text,
+    weights jsonb,
+    storage text NOT NULL,
+    options jsonb NOT NULL,
+    created_at timestamptz NOT NULL,
+    refreshed_at timestamptz
+);
+
+COMMENT ON TABLE rating_set IS 'every set of ratings made by create_ratings';
+COMMENT ON COLUMN rating_set.name IS 'the schema that holds it';
+COMMENT ON COLUMN rating_set.storage IS 'table, view or materialized view';
+COMMENT ON COLUMN rating_set.options IS 'all options, defaults filled in';
+COMMENT ON COLUMN rating_set.refreshed_at IS 'null for views, which are always fresh';
+
+SELECT pg_catalog.pg_extension_config_dump('rating_set', '');
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON rating_set TO PUBLIC;
+
+CREATE TRIGGER check_schema_owner BEFORE INSERT OR UPDATE OR DELETE ON rating_set
+    FOR EACH ROW EXECUTE FUNCTION check_schema_owner();
+
+-- Keep a log, SCHEMA.change, of the rows that come to and go from a table: the
+-- given columns of each, with change 1 for a row that came and -1 for one that
+-- went; a row with change 0 says that the table was truncated.  What is logged
+-- commits with the change itself, so whoever takes log and table in one snapshot
+-- misses nothing and counts nothing twice.
+CREATE FUNCTION track_changes(schema text, source regclass, columns text[]) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    kind "char" := (SELECT relkind FROM pg_class WHERE oid = source);
+    list text := (SELECT string_agg(DISTINCT quote_ident(c), ', ') FROM unnest(columns) c);
+    row_list text;
+    event text;
+BEGIN
+    IF kind IS NULL OR kind NOT IN ('r', 'p')
+        OR kind = 'r' AND EXISTS (SELECT FROM pg_inherits WHERE inhparent = source) THEN
+        RAISE wrong_object_type
+            USING MESSAGE = format('changes of %s cannot be tracked', source),
+                  HINT = 'They can be of a plain or a partitioned table.';
+    END IF;
+    -- A snapshot older than the lock below would miss what was committed between.
+    IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+        RAISE invalid_transaction_state
+            USING MESSAGE = 'changes can be tracked only from a READ COMMITTED transaction on';
+    END IF;
+    EXECUTE format('CREATE TABLE %I.change AS SELECT %s, NULL::smallint AS change FROM %s WITH NO DATA', schema, list, source);
+    EXECUTE format('COMMENT ON TABLE %I.change IS ''rows that came to (1) and went from (-1) the source since the last refresh; 0: all went''', schema);
+    -- Whoever changes the source fills the log, with or without rights on it: so
+    -- the function runs as its owner.  It writes there and nowhere else.
+    row_list := (SELECT string_agg(DISTINCT format('%%1$s.%I', c), ', ' ORDER BY format('%%1$s.%I', c)) FROM unnest(columns) c);
+    list := (SELECT string_agg(DISTINCT quote_ident(c), ', ' ORDER BY quote_ident(c)) FROM unnest(columns) c);
+    EXECUTE format($template$
+        CREATE FUNCTION %1$I.log_change() RETURNS trigger
+        LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+        AS $body$
+        BEGIN
+            IF TG_OP = 'TRUNCATE' THEN
+                INSERT INTO %1$I.change (change) VALUES (0);
+                RETURN NULL;
+            END IF;
+            IF TG_OP IN ('DELETE', 'UPDATE') THEN
+                INSERT INTO %1$I.change (%2$s, change) SELECT %3$s, -1 FROM %4$s;
+            END IF;
+            IF TG_OP IN ('INSERT', 'UPDATE') THEN
+                INSERT INTO %1$I.change (%2$s, change) SELECT %5$s, 1 FROM %6$s;
+            END IF;
+            RETURN NULL;
+        END
+        $body$ $template$, schema, list,
+        format(row_list, CASE kind WHEN 'r' THEN 'old_rows' ELSE 'old_row' END), CASE kind WHEN 'r' THEN 'old_rows' ELSE '(SELECT (OLD).*) old_row' END,
+        format(row_list, CASE kind WHEN 'r' THEN 'new_rows' ELSE 'new_row' END), CASE kind WHEN 'r' THEN 'new_rows' ELSE '(SELECT (NEW).*) new_row' END);
+    EXECUTE format('REVOKE ALL ON FUNCTION %I.log_change() FROM PUBLIC', schema);
+    FOREACH event IN ARRAY ARRAY['insert', 'update', 'delete'] LOOP
+        EXECUTE format('CREATE TRIGGER %I AFTER %s ON %s %s EXECUTE FUNCTION %I.log_change()',
+            format('socrec_%s_%s_%s', event, quote_ident(schema)::regnamespace::oid, left(schema, 30)), event, source,
+            CASE WHEN kind = 'p' THEN 'FOR EACH ROW'
+                ELSE CASE WHEN event <> 'delete' THEN 'REFERENCING NEW TABLE AS new_rows ' ELSE 'REFERENCING ' END
+                    || CASE WHEN event <> 'insert' THEN 'OLD TABLE AS old_rows ' ELSE '' END || 'FOR EACH STATEMENT' END,
+            schema);
+    END LOOP;
+    EXECUTE format('CREATE TRIGGER %I AFTER TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION %I.log_change()',
+        format('socrec_truncate_%s_%s', quote_ident(schema)::regnamespace::oid, left(schema, 30)), source, schema);
+END
+$$;
+
+COMMENT ON FUNCTION track_changes IS 'logs the rows that come to and go from a table in a table called change';
+
+-- All options: the given ones over the defaults.
+CREATE FUNCTION rating_options(given jsonb, has_time boolean) RETURNS jsonb
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    known jsonb := jsonb_build_object('combine', 'sum', 'negative', 'subtract', 'half_life', null, 'as_of', null,
+        'window', null, 'since', null, 'until', null, 'minimum', null, 'maximum', null, 'out_of_range', 'drop',
+        'cap', null, 'min_user_ratings', 0, 'min_item_ratings', 0, 'trim', true, 'fold_case', 'none',
+        'drop_duplicates', has_time, 'incremental', false, 'keep_rejected', false);
+    types CONSTANT jsonb := '{"half_life": "string", "as_of": "string", "window": "string", "since": "string", "until": "string",
+        "minimum": "number", "maximum": "number", "cap": "number"}';
+    choices CONSTANT jsonb := '{"combine": ["sum", "max", "last", "first", "mean", "count", "log1p"],
+        "negative": ["subtract", "drop", "keep"], "out_of_range": ["drop", "clip"], "fold_case": ["none", "lower", "upper"]}';
+    bad record;
+BEGIN
+    IF jsonb_typeof(given) <> 'object' OR given IS NULL THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'options must be a JSON object';
+    END IF;
+    SELECT g.key, g.value, known ? g.key AS is_known INTO bad
+        FROM jsonb_each(given) g
+        WHERE NOT known ? g.key
+            OR g.value <> 'null' AND jsonb_typeof(g.value) <> coalesce(types ->> g.key, jsonb_typeof(known -> g.key))
+            OR g.value = 'null' AND NOT types ? g.key
+            OR g.key LIKE 'min\__%' AND g.value::text !~ '^[0-9]{1,9}$'
+            OR choices ? g.key AND NOT choices -> g.key @> g.value
+        ORDER BY g.key LIMIT 1;
+    IF FOUND AND NOT bad.is_known THEN
+        RAISE invalid_parameter_value
+            USING MESSAGE = format('create_ratings has no option "%s"', bad.key),
+                  HINT = format('Its options are: %s.', (SELECT string_agg(k, ', ' ORDER BY k) FROM jsonb_object_keys(known) k));
+    ELSIF FOUND THEN
+        RAISE invalid_parameter_value
+            USING MESSAGE = format('option "%s" cannot be %s', bad.key, bad.value),
+                  HINT = coalesce('Use one of: ' || (SELECT string_agg(c, ', ' ORDER BY n)
+                      FROM jsonb_array_elements_text(choices -> bad.key) WITH ORDINALITY e(c, n)) || '.',
+                      format('The default is %s.', known -> bad.key));
+    END IF;
+    known := known || given;
+    IF NOT has_time THEN
+        SELECT o.key INTO bad FROM jsonb_each(known) o
+            WHERE o.key IN ('half_life', 'as_of', 'window', 'since', 'until') AND o.value <> 'null'
+                OR o.key = 'combine' AND o.value IN ('"first"', '"last"')
+            ORDER BY o.key LIMIT 1;
+        IF FOUND THEN
+            RAISE invalid_parameter_value
+                USING MESSAGE = format('option "%s" needs a time_column', bad.key || CASE bad.key WHEN 'combine' THEN '": "' || (known ->> 'combine') ELSE '' END);
+        END IF;
+    END IF;
+    IF (known ->> 'half_life')::interval <= '0' OR (known ->> 'window')::interval <= '0' THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'half_life and window must be positive intervals';
+    END IF;
+    IF (known ->> 'incremental')::boolean AND known ->> 'as_of' IS NULL
+        AND (known ->> 'half_life' IS NOT NULL OR known ->> 'window' IS NOT NULL) THEN
+        RAISE invalid_parameter_value
+            USING MESSAGE = 'incremental ratings that decay or have a window need option "as_of"',
+                  HINT = 'With a moving time every rating changes with every refresh.';
+    END IF;
+    RETURN known;
+END
+$$;
+
+COMMENT ON FUNCTION rating_options IS 'all options of create_ratings, the given ones over the defaults';
+
+-- The operators by which users and items are equal.
+CREATE FUNCTION key_operators(r rating_set) RETURNS text[]
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT array_agg(socrec.equality_operator(a.atttypid) ORDER BY a.attname = r.item_column)
+    FROM pg_attribute a
+    WHERE a.attrelid = format('%I.event', r.name)::regclass AND a.attname IN (r.user_column, r.item_column)
+$$;
+
+COMMENT ON FUNCTION key_operators IS 'the operators by which users and items are equal';
+
+-- Expressions of the view event, from the types of the view source.
+
+CREATE FUNCTION key_expression(r rating_set, column_name text) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT CASE WHEN t.typcategory <> 'S' OR r.options ->> 'fold_case' = 'none' AND NOT (r.options ->> 'trim')::boolean
+        THEN format('s.%I', column_name)
+        ELSE format('nullif(%s, '''')::%s%s',
+            format(CASE r.options ->> 'fold_case' WHEN 'none' THEN '%s' ELSE (r.options ->> 'fold_case') || '(%s)' END,
+                format(CASE WHEN (r.options ->> 'trim')::boolean THEN 'btrim(%s, E'' \t\n\r'')' ELSE '%s' END,
+                    format('s.%I::text', column_name))),
+            format_type(a.atttypid, a.atttypmod),
+            coalesce((SELECT format(' COLLATE %I.%I', n.nspname, l.collname)
+                FROM pg_collation l JOIN pg_namespace n ON n.oid = l.collnamespace WHERE l.oid = a.attcollation), '')) END
+    FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+    WHERE a.attrelid = format('%I.source', r.name)::regclass AND a.attname = column_name;
+END;
+
+COMMENT ON FUNCTION key_expression IS 'the expression of a cleaned key';
+
+CREATE FUNCTION number_expression(r rating_set) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    type regtype;
+    category "char";
+BEGIN
+    IF r.value_column IS NULL THEN
+        RETURN '1::float8';
+    END IF;
+    SELECT a.atttypid, t.typcategory INTO type, category
+        FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+        WHERE a.attrelid = format('%I.source', r.name)::regclass AND a.attname = 'value';
+    CASE category
+        WHEN 'N' THEN RETURN 's.value::float8';
+        WHEN 'B' THEN RETURN 's.value::integer::float8';
+        WHEN 'S' THEN RETURN 'socrec.parse_number(s.value::text)';
+        ELSE RAISE datatype_mismatch
+            USING MESSAGE = format('value_column "%s" is of type %s, not a number or text', r.value_column, type);
+    END CASE;
+END
+$$;
+
+COMMENT ON FUNCTION number_expression IS 'the expression of an event''s value as a number';
+
+CREATE FUNCTION time_expression(r rating_set) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    type regtype;
+    category "char";
+BEGIN
+    IF r.time_column IS NULL THEN
+        RETURN 'NULL::timestamptz';
+    END IF;
+    SELECT a.atttypid, t.typcategory INTO type, category
+        FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+        WHERE a.attrelid = format('%I.source', r.name)::regclass AND a.attname = 'at';
+    CASE category
+        WHEN 'D' THEN RETURN 's.at::timestamptz';
+        WHEN 'N' THEN RETURN 'to_timestamp(s.at::float8)';
+        WHEN 'S' THEN RETURN 'socrec.parse_timestamp(s.at::text)';
+        ELSE RAISE datatype_mismatch
+            USING MESSAGE = format('time_column "%s" is of type %s, not a time, seconds since 1970 or text', r.time_column, type);
+    END CASE;
+END
+$$;
+
+COMMENT ON FUNCTION time_expression IS 'the expression of an event''s time';
+
+-- The query of the view event, over a relation with the columns of the view
+-- source.
+CREATE FUNCTION event_query(r rating_set, relation text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    o CONSTANT jsonb := r.options;
+    as_of text := coalesce(quote_literal(o ->> 'as_of') || '::timestamptz', 'now()');
+    kind_weight text := '1::float8';
+    reasons text := '';
+    outside text[] := '{}';
+    number text := 'c.number';
+    user_key text := socrec.key_expression(r, r.user_column);
+    item_key text := socrec.key_expression(r, r.item_column);
+BEGIN
+    IF r.time_column IS NOT NULL THEN
+        reasons := reasons || ' WHEN c.raw_at IS NULL THEN ''null time'' WHEN c.at IS NULL OR NOT isfinite(c.at) THEN ''unparsable time''';
+        IF o ->> 'window' IS NOT NULL THEN
+            outside := outside || format('c.at < %s - %L::interval OR c.at > %s', as_of, o ->> 'window', as_of);
+        END IF;
+        IF o ->> 'since' IS NOT NULL THEN
+            outside := outside || format('c.at < %L::timestamptz', o ->> 'since');
+        END IF;
+        IF o ->> 'until' IS NOT NULL THEN
+            outside := outside || format('c.at >= %L::timestamptz', o ->> 'until');
+        END IF;
+        IF outside <> '{}' THEN
+            reasons := reasons || format(' WHEN %s THEN ''outside window''', array_to_string(outside, ' OR '));
+        END IF;
+    END IF;
+    IF r.kind_column IS NOT NULL THEN
+        kind_weight := (SELECT 'CASE s.kind::text' || string_agg(format(' WHEN %L THEN %L::float8', w.key, w.value #>> '{}'), '') || ' END'
+            FROM jsonb_each(r.weights) w);
+        reasons := reasons || ' WHEN c.kind_weight IS NULL THEN ''unknown kind''';
+    END IF;
+    IF r.value_column IS NOT NULL THEN
+        reasons := reasons || ' WHEN c.raw_value IS NULL THEN ''null value'' WHEN c.number IS NULL THEN ''unparsable value'''
+            || ' WHEN c.number IN (''NaN'', ''Infinity'', ''-Infinity'') THEN ''value not finite''';
+    END IF;
+    IF coalesce(o ->> 'minimum', o ->> 'maximum') IS NOT NULL THEN
+        number := concat('least(', o ->> 'maximum', CASE WHEN o ->> 'maximum' IS NOT NULL THEN ', ' END,
+            'greatest(', o ->> 'minimum', CASE WHEN o ->> 'minimum' IS NOT NULL THEN ', ' END, 'c.number))');
+        IF o ->> 'out_of_range' = 'drop' THEN
+            reasons := reasons || format(' WHEN c.number <> %s THEN ''value out of range''', number);
+            number := 'c.number';
+        END IF;
+    END IF;
+    IF o ->> 'negative' = 'drop' THEN
+        reasons := reasons || format(' WHEN c.kind_weight * %s < 0 THEN ''negative''', number);
+    END IF;
+    RETURN format('SELECT c.%2$I, c.%3$I, c.kind, c.number AS value, c.at, c.kind_weight * %8$s AS weight, %9$s AS decay,
+            c.cleaned, %10$s AS clipped,
+            CASE WHEN c.%2$I IS NULL THEN ''null user'' WHEN c.%3$I IS NULL THEN ''null item''%11$s END AS reason,
+            c.raw_user, c.raw_item, c.raw_value, c.raw_at
+        FROM (SELECT %4$s AS %2$I, %5$s AS %3$I, %12$s AS kind, %6$s AS number, %7$s AS at, %13$s AS kind_weight,
+                %14$s AS cleaned, s.%2$I AS raw_user, s.%3$I AS raw_item, s.value AS raw_value, s.at AS raw_at
+            FROM %1$s s) c',
+        relation, r.user_column, r.item_column, user_key, item_key,
+        socrec.number_expression(r), socrec.time_expression(r), number,
+        CASE WHEN o ->> 'half_life' IS NULL THEN '1::float8'
+            ELSE format('exp(-0.693147180559945309 * greatest(0, extract(epoch FROM %s - c.at)::float8) / %s)', as_of,
+                extract(epoch FROM (o ->> 'half_life')::interval)::float8) END,
+        CASE WHEN number = 'c.number' THEN 'false' ELSE format('c.number <> %s', number) END,
+        reasons, CASE WHEN r.kind_column IS NULL THEN 'NULL::text' ELSE 's.kind::text' END, kind_weight,
+        concat_ws(' OR ', 'false',
+            CASE WHEN user_key <> format('s.%I', r.user_column) THEN format('s.%I::text <> (%s)::text', r.user_column, user_key) END,
+            CASE WHEN item_key <> format('s.%I', r.item_column) THEN format('s.%I::text <> (%s)::text', r.item_column, item_key) END));
+END
+$$;
+
+COMMENT ON FUNCTION event_query IS 'the query that cleans and judges events';
+
+-- The query of pair, over a relation with the columns of the view event.  Beside
+-- a row for each pair it has one, without a pair, for each reason to drop or
+-- change an event, and how many there were.
+CREATE FUNCTION pair_query(r rating_set, relation text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    o CONSTANT jsonb := r.options;
+    subtracts boolean := o ->> 'negative' = 'subtract';
+    combined text;
+    copies text := '1';
+    events text := format('(SELECT * FROM %s WHERE reason IS NULL)', relation);
+BEGIN
+    IF (o ->> 'drop_duplicates')::boolean THEN
+        events := format('(SELECT %1$I, %2$I, weight, decay, at, count(*) AS copies FROM %3$s WHERE reason IS NULL
+            GROUP BY %1$I, %2$I, kind, value, at, weight, decay)', r.user_column, r.item_column, relation);
+        copies := 'e.copies';
+    END IF;
+    combined := CASE o ->> 'combine'
+        WHEN 'sum' THEN 'sum(e.w)'
+        WHEN 'log1p' THEN 'ln(1 + greatest(0, sum(e.w)))'
+        WHEN 'count' THEN 'sum(sign(e.w))'
+        ELSE format(CASE WHEN subtracts THEN 'coalesce(%s FILTER (WHERE e.w >= 0)%s, 0) + coalesce(sum(e.w) FILTER (WHERE e.w < 0), 0)' ELSE '%s%s' END,
+            CASE o ->> 'combine' WHEN 'max' THEN 'max(e.w)' WHEN 'mean' THEN 'avg(e.w)'
+                WHEN 'first' THEN '(array_agg(e.w ORDER BY e.at, e.w DESC)'
+                WHEN 'last' THEN '(array_agg(e.w ORDER BY e.at DESC, e.w DESC)' END,
+            CASE WHEN o ->> 'combine' IN ('first', 'last') THEN ')[1]' ELSE '' END) END;
+    RETURN format('SELECT p.%1$I, p.%2$I, %7$s AS rating, p.events, p.duplicates, p.first_at, p.last_at,
+                %8$s AS capped, CASE WHEN %9$s THEN ''cancelled out'' END AS reason
+            FROM (SELECT e.%1$I, e.%2$I, %5$s AS combined, count(*) AS events, %6$s AS duplicates,
+                    min(e.at) AS first_at, max(e.at) AS last_at, bool_or(e.w < 0) AS has_negative
+                FROM (SELECT %1$I, %2$I, weight * decay AS w, at, %10$s AS copies FROM %4$s e) e
+                GROUP BY e.%1$I, e.%2$I) p
+        UNION ALL
+        SELECT NULL, NULL, NULL, c.n, 0, NULL, NULL, false, c.reason
+            FROM (SELECT reason, count(*) AS n, count(*) FILTER (WHERE cleaned) AS cleaned, count(*) FILTER (WHERE clipped) AS clipped
+                FROM %3$s GROUP BY reason) s
+            CROSS JOIN LATERAL (VALUES (s.reason, CASE WHEN s.reason IS NOT NULL THEN s.n END),
+                (''key cleaned'', CASE WHEN s.reason IS NULL THEN s.cleaned END),
+                (''value clipped'', CASE WHEN s.reason IS NULL THEN s.clipped END)) c (reason, n)
+            WHERE c.n > 0',
+        r.user_column, r.item_column, relation, events, combined,
+        CASE copies WHEN '1' THEN '0::bigint' ELSE '(sum(e.copies) - count(*))::bigint' END,
+        CASE WHEN o ->> 'cap' IS NULL THEN 'p.combined' ELSE format('least(p.combined, %L::float8)', o ->> 'cap') END,
+        CASE WHEN o ->> 'cap' IS NULL THEN 'false' ELSE format('p.combined > %L::float8', o ->> 'cap') END,
+        CASE WHEN subtracts THEN 'p.has_negative AND p.combined <= 0' ELSE 'false' END,
+        copies);
+END
+$$;
+
+COMMENT ON FUNCTION pair_query IS 'the query that combines events into pairs and counts the others';
+
+-- The statements that create what stands on the view source.
+CREATE FUNCTION rating_set_statements(r rating_set) RETURNS text[]
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    o CONSTANT jsonb := r.options;
+    has_minimum boolean := greatest((o ->> 'min_user_ratings')::integer, (o ->> 'min_item_ratings')::integer) > 1;
+    create_stored text := CASE r.storage WHEN 'view' THEN 'CREATE VIEW %s WITH (security_invoker = true) AS '
+        WHEN 'table' THEN 'CREATE TABLE %s AS ' ELSE 'CREATE MATERIALIZED VIEW %s AS ' END;
+    with_data text := CASE r.storage WHEN 'table' THEN ' WITH NO DATA' ELSE '' END;
+    pair text := format('%I.pair', r.name);
+    core text := '';
+    final_reason text := 'p.reason';
+    same text[] := socrec.key_operators(r);
+    statements text[];
+BEGIN
+    IF has_minimum THEN
+        SELECT format('WITH d AS MATERIALIZED (SELECT * FROM socrec.rating_core(%L, NULL::%s, NULL::%s, %s, %s)) ',
+                format('SELECT %I, %I FROM %s WHERE reason IS NULL', r.user_column, r.item_column, pair),
+                format_type(u.atttypid, -1), format_type(i.atttypid, -1), o ->> 'min_user_ratings', o ->> 'min_item_ratings')
+            INTO core
+            FROM pg_attribute u, pg_attribute i
+            WHERE u.attrelid = format('%I.event', r.name)::regclass AND u.attname = r.user_column
+                AND i.attrelid = u.attrelid AND i.attname = r.item_column;
+        final_reason := 'CASE WHEN p.reason IS NOT NULL THEN p.reason WHEN u.round < coalesce(i.round, 2147483647) THEN ''user below minimum''
+            WHEN i.round IS NOT NULL THEN ''item below minimum'' END';
+    END IF;
+    statements := ARRAY[
+        format('COMMENT ON VIEW %I.event IS ''every event: its weight, and why it is dropped if it is''', r.name),
+        format(create_stored, pair) || socrec.pair_query(r, format('%I.event', r.name)) || with_data,
+        format('COMMENT ON %s %s IS ''the events of each user and item combined; rows without a user count what else happened''', upper(r.storage), pair),
+        format('CREATE VIEW %1$I.outcome WITH (security_invoker = true) AS %4$sSELECT p.%2$I, p.%3$I, p.rating, p.events, p.duplicates, p.first_at, p.last_at, p.capped,
+            %5$s AS reason FROM %1$I.pair p %6$s', r.name, r.user_column, r.item_column, core, final_reason,
+            CASE WHEN has_minimum THEN format('LEFT JOIN d u ON u.user_id %1$s p.%2$I LEFT JOIN d i ON i.item_id %3$s p.%4$I',
+                same[1], r.user_column, same[2], r.item_column) ELSE '' END),
+        format('COMMENT ON VIEW %I.outcome IS ''the pairs, and why one gives no rating if it does not''', r.name),
+        format(create_stored, format('%I.rating', r.name)) || format('SELECT %2$I, %3$I, rating, events, last_at FROM %1$I.outcome WHERE reason IS NULL',
+            r.name, r.user_column, r.item_column) || with_data,
+        format('COMMENT ON %s %I.rating IS ''one rating for each user and item''', upper(r.storage), r.name),
+        format($view$CREATE VIEW %1$I.report WITH (security_invoker = true) AS
+            WITH o AS MATERIALIZED (
+                SELECT reason, %2$I IS NULL AS no_pair, sum(events) AS events, sum(duplicates) AS duplicates,
+                    count(*) AS pairs, count(*) FILTER (WHERE capped) AS capped
+                FROM %1$I.outcome GROUP BY 1, 2),
+            line (step, effect, reason, rows) AS (
+                SELECT 1, 'read', NULL, sum(events) FILTER (WHERE reason NOT IN ('key cleaned', 'value clipped') OR reason IS NULL) + sum(duplicates) FROM o
+                UNION ALL
+                SELECT 2, 'dropped', reason, events FROM o WHERE reason NOT IN ('key cleaned', 'value clipped')
+                UNION ALL
+                SELECT 2, 'dropped', 'duplicate event', nullif(sum(duplicates), 0) FROM o
+                UNION ALL
+                SELECT 3, 'merged', 'same user and item', nullif(sum(events - pairs), 0) FROM o WHERE reason IS NULL
+                UNION ALL
+                SELECT 4, 'rating', NULL, coalesce(sum(pairs), 0) FROM o WHERE reason IS NULL
+                UNION ALL
+                SELECT 5, 'changed', reason, events FROM o WHERE reason IN ('key cleaned', 'value clipped')
+                UNION ALL
+                SELECT 5, 'changed', 'rating capped', nullif(sum(capped), 0) FROM o WHERE reason IS NULL)
+            SELECT step, effect, reason, coalesce(rows, 0)::bigint AS rows,
+                rows::float8 / nullif(sum(rows) FILTER (WHERE step = 1) OVER (), 0)::float8 AS share
+            FROM line WHERE rows IS NOT NULL OR step = 1$view$, r.name, r.user_column),
+        format('COMMENT ON VIEW %I.report IS ''what became of the events: read = dropped + merged + rating''', r.name)];
+    IF r.storage <> 'view' THEN
+        statements := statements || ARRAY[
+            format('CREATE UNIQUE INDEX ON %I.rating (%I, %I)', r.name, r.user_column, r.item_column),
+            format('CREATE INDEX ON %I.rating (%I)', r.name, r.item_column),
+            format('CREATE UNIQUE INDEX ON %I.pair (%I, %I)', r.name, r.user_column, r.item_column),
+            format('CREATE UNIQUE INDEX ON %I.pair (reason) WHERE %I IS NULL', r.name, r.user_column)];
+    END IF;
+    IF (o ->> 'keep_rejected')::boolean THEN
+        statements := statements || format('CREATE TABLE %1$I.rejected AS SELECT raw_user, raw_item, kind, raw_value, raw_at, reason FROM %1$I.event WITH NO DATA', r.name);
+    ELSE
+        statements := statements || format('CREATE VIEW %1$I.rejected WITH (security_invoker = true) AS
+            SELECT raw_user, raw_item, kind, raw_value, raw_at, reason FROM %1$I.event WHERE reason IS NOT NULL', r.name);
+    END IF;
+    RETURN statements;
+END
+$$;
+
+COMMENT ON FUNCTION rating_set_statements IS 'the statements that create a set of ratings on its view source';
+
+-- Bring pair and the rejected events up to date, in one statement so that all
+-- of it, and the log of changes, is of one snapshot.
+CREATE FUNCTION refresh_pairs(r rating_set) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    incremental boolean := (r.options ->> 'incremental')::boolean;
+    keeps boolean := (r.options ->> 'keep_rejected')::boolean;
+    everything boolean := NOT incremental OR r.refreshed_at IS NULL;
+    nestloop text := current_setting('enable_nestloop');
+    same text[] := socrec.key_operators(r);
+BEGIN
+    IF incremental AND NOT everything THEN
+        EXECUTE format('SELECT EXISTS (SELECT FROM %I.change WHERE change = 0)', r.name) INTO everything;
+    END IF;
+    IF everything THEN
+        EXECUTE format('DELETE FROM %I.pair', r.name);
+        IF keeps THEN
+            EXECUTE format('DELETE FROM %I.rejected', r.name);
+        END IF;
+        EXECUTE format('WITH pair AS (INSERT INTO %1$I.pair %2$s)%3$s%4$s SELECT', r.name,
+            socrec.pair_query(r, format('%I.event', r.name)),
+            CASE WHEN incremental THEN format(', taken AS (DELETE FROM %I.change)', r.name) ELSE '' END,
+            CASE WHEN keeps THEN format(', rejected AS (INSERT INTO %1$I.rejected SELECT raw_user, raw_item, kind, raw_value, raw_at, reason
+                FROM %1$I.event WHERE reason IS NOT NULL)', r.name) ELSE '' END);
+        RETURN;
+    END IF;
+    EXECUTE format('ANALYZE %I.change', r.name);
+    -- The planner cannot guess how much is in the log; where no index leads from
+    -- a pair to its events, a nested loop would read the source once for each.
+    IF NOT EXISTS (
+        SELECT FROM pg_trigger t JOIN pg_index x ON x.indrelid = t.tgrelid
+            JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = x.indkey[0]
+        WHERE t.tgfoid = to_regprocedure(format('%I.log_change()', r.name)) AND x.indisvalid AND x.indpred IS NULL
+            AND a.attname IN (r.user_column, r.item_column) AND socrec.key_expression(r, a.attname) = format('s.%I', a.attname)) THEN
+        PERFORM set_config('enable_nestloop', 'off', true);
+    END IF;
+    -- A truncation that comes between leaves the log as it is, for the next time.
+    EXECUTE format($statement$
+        WITH taken AS (DELETE FROM %1$I.change WHERE NOT EXISTS (SELECT FROM %1$I.change WHERE change = 0) RETURNING *),
+        came AS MATERIALIZED (%4$s), went AS MATERIALIZED (%5$s),
+        judged AS (SELECT came.*, 1 AS change FROM came UNION ALL SELECT went.*, -1 FROM went),
+        touched AS MATERIALIZED (SELECT DISTINCT %2$I, %3$I FROM judged WHERE reason IS NULL),
+        fresh_event AS (SELECT e.* FROM touched t JOIN %1$I.event e ON e.%2$I %8$s t.%2$I AND e.%3$I %9$s t.%3$I WHERE e.reason IS NULL),
+        fresh AS MATERIALIZED (SELECT * FROM (%6$s) p WHERE %2$I IS NOT NULL),
+        gone AS (DELETE FROM %1$I.pair p USING touched t
+            WHERE p.%2$I %8$s t.%2$I AND p.%3$I %9$s t.%3$I
+                AND NOT EXISTS (SELECT FROM fresh f WHERE f.%2$I %8$s t.%2$I AND f.%3$I %9$s t.%3$I)),
+        kept AS (INSERT INTO %1$I.pair SELECT * FROM fresh ON CONFLICT (%2$I, %3$I) DO UPDATE
+            SET rating = EXCLUDED.rating, events = EXCLUDED.events, duplicates = EXCLUDED.duplicates, first_at = EXCLUDED.first_at,
+                last_at = EXCLUDED.last_at, capped = EXCLUDED.capped, reason = EXCLUDED.reason)%7$s
+        INSERT INTO %1$I.pair (events, duplicates, capped, reason)
+            SELECT c.n, 0, false, c.reason
+            FROM (SELECT reason, sum(change)::bigint AS n FROM judged WHERE reason IS NOT NULL GROUP BY reason
+                UNION ALL SELECT 'key cleaned', sum(change) FROM judged WHERE reason IS NULL AND cleaned
+                UNION ALL SELECT 'value clipped', sum(change) FROM judged WHERE reason IS NULL AND clipped) c
+            WHERE c.n <> 0
+            ON CONFLICT (reason) WHERE %2$I IS NULL DO UPDATE SET events = pair.events + EXCLUDED.events$statement$,
+        r.name, r.user_column, r.item_column,
+        socrec.event_query(r, format('(SELECT %s FROM taken WHERE change = 1)', socrec.source_columns(r))),
+        socrec.event_query(r, format('(SELECT %s FROM taken WHERE change = -1)', socrec.source_columns(r))),
+        socrec.pair_query(r, 'fresh_event'),
+        CASE WHEN keeps THEN format($statement$, stored AS (
+            SELECT ctid AS place, ROW(r.*)::text AS image, row_number() OVER (PARTITION BY ROW(r.*)::text) AS n FROM %1$I.rejected r),
+        balance AS (
+            SELECT raw_user, raw_item, kind, raw_value, raw_at, reason,
+                sum(change) AS n
+            FROM judged WHERE reason IS NOT NULL GROUP BY 1, 2, 3, 4, 5, 6),
+        unrejected AS (DELETE FROM %1$I.rejected WHERE ctid = ANY (ARRAY(
+            SELECT s.place FROM stored s
+                JOIN balance b ON s.image = ROW(b.raw_user, b.raw_item, b.kind, b.raw_value, b.raw_at, b.reason)::text
+                WHERE s.n <= -b.n))),
+        rejected AS (INSERT INTO %1$I.rejected SELECT raw_user, raw_item, kind, raw_value, raw_at, reason
+            FROM balance CROSS JOIN LATERAL generate_series(1, n))$statement$, r.name) ELSE '' END, same[1], same[2]);
+    PERFORM set_config('enable_nestloop', nestloop, true);
+    EXECUTE format('DELETE FROM %I.pair WHERE %I IS NULL AND events = 0', r.name, r.user_column);
+END
+$$;
+
+COMMENT ON FUNCTION refresh_pairs IS 'brings the pairs of a set of ratings up to date with its events';
+
+-- The columns of the log as those of the view source.
+CREATE FUNCTION source_columns(r rating_set) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT format('%1$I, %2$I, %3$s AS kind, %4$s AS value, %5$s AS at', r.user_column, r.item_column,
+        coalesce(quote_ident(r.kind_column), 'NULL::text'), coalesce(quote_ident(r.value_column), 'NULL::text'),
+        coalesce(quote_ident(r.time_column), 'NULL::text'));
+END;
+
+COMMENT ON FUNCTION source_columns IS 'the columns of the log as those of the view source';
+
+CREATE FUNCTION refresh_rating_set(r rating_set) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    same text[] := socrec.key_operators(r);
+BEGIN
+    IF r.storage = 'materialized view' AND r.refreshed_at IS NOT NULL THEN
+        EXECUTE format('REFRESH MATERIALIZED VIEW %I.pair', r.name);
+        EXECUTE format('REFRESH MATERIALIZED VIEW %I.rating', r.name);
+    ELSIF r.storage = 'table' THEN
+        PERFORM socrec.refresh_pairs(r);
+        EXECUTE format('ANALYZE %I.pair', r.name);
+        EXECUTE format($statement$
+            WITH new AS MATERIALIZED (SELECT %2$I, %3$I, rating, events, last_at FROM %1$I.outcome WHERE reason IS NULL),
+            gone AS (DELETE FROM %1$I.rating r WHERE NOT EXISTS (SELECT FROM new n WHERE n.%2$I %4$s r.%2$I AND n.%3$I %5$s r.%3$I))
+            INSERT INTO %1$I.rating SELECT n.* FROM new n
+                WHERE NOT EXISTS (SELECT FROM %1$I.rating r WHERE r.%2$I %4$s n.%2$I AND r.%3$I %5$s n.%3$I
+                    AND r.rating = n.rating AND r.events = n.events AND r.last_at IS NOT DISTINCT FROM n.last_at)
+                ON CONFLICT (%2$I, %3$I) DO UPDATE SET rating = EXCLUDED.rating, events = EXCLUDED.events, last_at = EXCLUDED.last_at
+            $statement$, r.name, r.user_column, r.item_column, same[1], same[2]);
+        EXECUTE format('ANALYZE %I.rating', r.name);
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION refresh_rating_set IS 'refreshes what a set of ratings stores';
+
+-- Refuse what cannot become a set of ratings.
+CREATE FUNCTION check_rating_set(r rating_set) RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    bad record;
+BEGIN
+    IF r.name IS NULL OR r.source IS NULL OR r.user_column IS NULL OR r.item_column IS NULL OR r.storage IS NULL THEN
+        RAISE null_value_not_allowed USING MESSAGE = 'name, source, user_column, item_column and storage must not be null';
+    END IF;
+    IF octet_length(r.name) NOT BETWEEN 1 AND 63 THEN
+        RAISE name_too_long USING MESSAGE = format('a name has 1 to 63 bytes, not %s', octet_length(r.name));
+    END IF;
+    IF r.user_column = r.item_column THEN
+        RAISE duplicate_column USING MESSAGE = 'user_column and item_column are the same';
+    END IF;
+    IF r.storage NOT IN ('table', 'view', 'materialized view') THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('storage cannot be "%s"', r.storage),
+            HINT = 'Use one of: table, view, materialized view.';
+    END IF;
+    IF (r.options ->> 'incremental')::boolean OR (r.options ->> 'keep_rejected')::boolean THEN
+        IF r.storage <> 'table' THEN
+            RAISE invalid_parameter_value USING MESSAGE = 'options "incremental" and "keep_rejected" need storage "table"';
+        END IF;
+    END IF;
+    SELECT c INTO bad FROM unnest(ARRAY[r.user_column, r.item_column]) c
+        WHERE c IN ('kind', 'value', 'at', 'weight', 'decay', 'cleaned', 'clipped', 'reason', 'raw_user', 'raw_item', 'raw_value', 'raw_at',
+            'rating', 'events', 'duplicates', 'first_at', 'last_at', 'capped', 'change', 'number', 'kind_weight', 'copies', 'combined', 'has_negative', 'w');
+    IF FOUND THEN
+        RAISE duplicate_column USING MESSAGE = format('the ratings have a column "%s" of their own', bad.c),
+            HINT = 'Give a query as source that calls this column something else.';
+    END IF;
+    IF (r.kind_column IS NULL) <> (r.weights IS NULL) THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'kind_column and weights go together';
+    END IF;
+    IF r.weights IS NOT NULL AND (jsonb_typeof(r.weights) <> 'object' OR r.weights = '{}'
+        OR EXISTS (SELECT FROM jsonb_each(CASE jsonb_typeof(r.weights) WHEN 'object' THEN r.weights ELSE '{}' END) w WHERE jsonb_typeof(w.value) <> 'number')) THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('weights must be a JSON object of numbers, not %s', r.weights),
+            HINT = 'For instance {"like": 1, "share": 3, "view": 0.2}.';
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION check_rating_set IS 'an error unless the registry row can become a set of ratings';
+
+CREATE FUNCTION build_rating_set(r rating_set, caller_path text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    source_clause text;
+    statement text;
+BEGIN
+    r.options := socrec.rating_options(r.options, r.time_column IS NOT NULL);
+    PERFORM socrec.check_rating_set(r);
+    source_clause := socrec.from_clause(r.source, caller_path);
+    EXECUTE format('CREATE SCHEMA %I', r.name);
+    statement := format('CREATE VIEW %I.source WITH (security_invoker = true) AS SELECT %s FROM %s AS s', r.name,
+        (SELECT format('s.%1$I, s.%2$I, %3$s AS kind, %4$s AS value, %5$s AS at', r.user_column, r.item_column,
+            coalesce('s.' || quote_ident(r.kind_column), 'NULL::pg_catalog.text'), coalesce('s.' || quote_ident(r.value_column), 'NULL::pg_catalog.text'),
+            coalesce('s.' || quote_ident(r.time_column), 'NULL::pg_catalog.text'))), source_clause);
+    PERFORM set_config('search_path', caller_path, true);
+    EXECUTE statement;
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    IF (r.options ->> 'incremental')::boolean THEN
+        IF source_clause LIKE '(%' THEN
+            RAISE invalid_parameter_value USING MESSAGE = 'incremental ratings need a table as source, not a query';
+        END IF;
+        PERFORM socrec.track_changes(r.name, source_clause::regclass,
+            array_remove(ARRAY[r.user_column, r.item_column, r.kind_column, r.value_column, r.time_column], NULL));
+    END IF;
+    EXECUTE format('CREATE VIEW %I.event WITH (security_invoker = true) AS %s', r.name,
+        socrec.event_query(r, format('%I.source', r.name)));
+    FOREACH statement IN ARRAY socrec.rating_set_statements(r) LOOP
+        EXECUTE statement;
+    END LOOP;
+    r.created_at := now();
+    PERFORM socrec.refresh_rating_set(r);
+    r.refreshed_at := CASE WHEN r.storage <> 'view' THEN now() END;
+    -- A row without its schema is what DROP SCHEMA left behind.
+    DELETE FROM socrec.rating_set o WHERE o.name = r.name;
+    INSERT INTO socrec.rating_set VALUES (r.*);
+END
+$$;
+
+COMMENT ON FUNCTION build_rating_set IS 'creates what a registry row describes, and stores the row';
+
+CREATE FUNCTION prepare_report(name text)
+RETURNS TABLE (effect text, reason text, rows bigint, share double precision)
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+    IF NOT EXISTS (SELECT FROM socrec.rating_set r WHERE r.name = $1) THEN
+        RAISE undefined_object USING MESSAGE = format('ratings "%s" do not exist', $1),
+            HINT = 'SELECT name FROM socrec.rating_set lists them.';
+    END IF;
+    RETURN QUERY EXECUTE format('SELECT effect, reason, rows, share FROM %I.report ORDER BY step, rows DESC, reason', $1);
+END
+$$;
+
+COMMENT ON FUNCTION prepare_report IS 'what became of the events of a set of ratings: read = dropped + merged + rating';
+
+CREATE FUNCTION create_ratings(
+    name text,
+    source text,
+    user_column text DEFAULT 'user_id',
+    item_column text DEFAULT 'item_id',
+    kind_column text DEFAULT NULL,
+    value_column text DEFAULT NULL,
+    time_column text DEFAULT NULL,
+    weights jsonb DEFAULT NULL,
+    storage text DEFAULT 'table',
+    options jsonb DEFAULT '{}',
+    dry_run boolean DEFAULT false)
+RETURNS TABLE (effect text, reason text, rows bigint, share double precision)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+AS $$
+#variable_conflict use_column
+DECLARE
+    caller_path text := pg_catalog.current_setting('search_path');
+    r socrec.rating_set := ROW($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, NULL, NULL);
+    lines jsonb;
+BEGIN
+    IF NOT dry_run THEN
+        PERFORM socrec.build_rating_set(r, caller_path);
+        RETURN QUERY SELECT * FROM socrec.prepare_report($1);
+        RETURN;
+    END IF;
+    -- Make it as a view, read the report, and undo all.
+    BEGIN
+        r.storage := 'view';
+        r.options := $10 OPERATOR(pg_catalog.||) '{"incremental": false, "keep_rejected": false}';
+        PERFORM socrec.build_rating_set(r, caller_path);
+        lines := (SELECT pg_catalog.jsonb_agg(p) FROM socrec.prepare_report($1) p);
+        RAISE triggered_action_exception USING MESSAGE = 'dry run';
+    EXCEPTION
+        WHEN triggered_action_exception THEN
+            IF lines IS NULL THEN
+                RAISE;
+            END IF;
+    END;
+    RETURN QUERY SELECT l.* FROM pg_catalog.jsonb_to_recordset(lines) AS l (effect text, reason text, rows bigint, share float8);
+END
+$$;
+
+COMMENT ON FUNCTION create_ratings IS
+    'creates a schema with the ratings that an event log stands for, and returns what became of the events';
+
+-- The registry row of ratings that the caller may change, locked.  An orphan is
+-- a row that DROP SCHEMA has left behind.
+CREATE FUNCTION lock_rating_set(name text, orphan boolean DEFAULT false) RETURNS rating_set
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+    r socrec.rating_set;
+BEGIN
+    SELECT * INTO r FROM socrec.rating_set s WHERE s.name = name FOR UPDATE;
+    IF NOT FOUND OR to_regnamespace(quote_ident(name)) IS NULL AND NOT orphan THEN
+        RAISE undefined_object USING MESSAGE = format('ratings "%s" do not exist', name),
+            HINT = 'SELECT name FROM socrec.rating_set lists them.';
+    END IF;
+    IF NOT (SELECT pg_has_role(current_user, n.nspowner, 'USAGE') FROM pg_namespace n WHERE n.nspname = name) THEN
+        RAISE insufficient_privilege USING MESSAGE = format('must be owner of ratings %s', name);
+    END IF;
+    RETURN r;
+END
+$$;
+
+COMMENT ON FUNCTION lock_rating_set IS 'the registry row of a set of ratings, locked until the end of the transaction';
+
+CREATE FUNCTION refresh_ratings(name text)
+RETURNS TABLE (effect text, reason text, rows bigint, share double precision)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+    -- A second refresh of the same ratings waits here for the first.
+    PERFORM socrec.refresh_rating_set(socrec.lock_rating_set($1));
+    UPDATE socrec.rating_set r SET refreshed_at = now() WHERE r.name = $1 AND r.storage <> 'view';
+    RETURN QUERY SELECT * FROM socrec.prepare_report($1);
+END
+$$;
+
+COMMENT ON FUNCTION refresh_ratings IS 'brings ratings up to date with their events, and returns what became of the events';
+
+CREATE FUNCTION drop_ratings(name text, "cascade" boolean DEFAULT false) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+    r socrec.rating_set := socrec.lock_rating_set(name, orphan => true);
+BEGIN
+    IF to_regnamespace(quote_ident(name)) IS NULL THEN
+        NULL; -- only the row is left
+    ELSIF "cascade" THEN
+        EXECUTE format('DROP SCHEMA %I CASCADE', name);
+    ELSE
+        -- Piece by piece, so that what others have built on it stops the drop.
+        EXECUTE format('DROP %2$s %1$I.rejected', name, CASE WHEN (r.options ->> 'keep_rejected')::boolean THEN 'TABLE' ELSE 'VIEW' END);
+        EXECUTE format('DROP VIEW %I.report', name);
+        EXECUTE format('DROP %2$s %1$I.rating', name, upper(r.storage));
+        EXECUTE format('DROP VIEW %I.outcome', name);
+        EXECUTE format('DROP %2$s %1$I.pair', name, upper(r.storage));
+        EXECUTE format('DROP VIEW %I.event', name);
+        EXECUTE format('DROP VIEW %I.source', name);
+        IF (r.options ->> 'incremental')::boolean THEN
+            -- With its triggers.
+            EXECUTE format('DROP FUNCTION %I.log_change() CASCADE', name);
+            EXECUTE format('DROP TABLE %I.change', name);
+        END IF;
+        EXECUTE format('DROP SCHEMA %I', name);
+    END IF;
+    DELETE FROM socrec.rating_set s WHERE s.name = name;
+END
+$$;
+
+COMMENT ON FUNCTION drop_ratings IS 'drops ratings and what came with them; refuses when other objects depend on them, unless cascade';
