@@ -14,15 +14,36 @@ SET client_min_messages = warning;
 SELECT (SELECT count(*) FROM users) AS people, (SELECT count(*) FROM posts) AS posts,
     (SELECT count(DISTINCT topic) FROM posts) AS topics, (SELECT count(*) FROM visits) AS visits,
     (SELECT count(*) FROM likes) AS likes, (SELECT count(*) FROM shares) AS shares;
-\echo 'The view "engagement" rates how far a person went with a post: 1 opened, 2 read,'
-\echo '3 liked, 4 shared, 5 liked and shared. No topics, no titles, no interests: this'
-\echo 'is all that the model will be given.'
+\echo '=== From raw events to ratings ============================================='
 \echo
-\echo '=== One statement makes a recommender ======================================'
+\echo 'Visits, likes and shares are three event logs. Together they make one rating for'
+\echo 'each person and post: the strongest thing that the person did with it, of those'
+\echo 'with ten posts or more. The report says what became of every event:'
+\echo 'read = dropped + merged + rating.'
 \echo
 \set ECHO queries
 CREATE EXTENSION socrec;
 
+SELECT effect, reason, rows, round((100 * share)::numeric, 1) AS "%"
+FROM socrec.create_ratings('actions',
+    source => $$
+        SELECT user_id, post_id, 'visit' AS action, visited_at AS happened_at FROM visits
+        UNION ALL SELECT user_id, post_id, 'like', liked_at FROM likes
+        UNION ALL SELECT user_id, post_id, 'share', shared_at FROM shares$$,
+    item_column => 'post_id', kind_column => 'action', time_column => 'happened_at',
+    weights => '{"visit": 1, "like": 3, "share": 4}',
+    options => '{"combine": "max", "min_user_ratings": 10, "min_item_ratings": 10}');
+
+SELECT * FROM actions.rating WHERE user_id = 42 ORDER BY rating DESC, last_at LIMIT 5;
+\set ECHO none
+\echo 'Nothing but plain SQL is needed where more is known. The view "engagement" also'
+\echo 'knows who read to the end: 1 opened, 2 read, 3 liked, 4 shared, 5 liked and'
+\echo 'shared. No topics, no titles, no interests: this is all that the model will be'
+\echo 'given.'
+\echo
+\echo '=== One statement makes a recommender ======================================'
+\echo
+\set ECHO queries
 SELECT name, method, rating_count, user_count, item_count, fit_duration
 FROM socrec.create_model('feed', source => 'engagement',
     user_column => 'user_id', item_column => 'post_id', rating_column => 'rating');
