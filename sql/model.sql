@@ -60,6 +60,63 @@ COMMENT ON FUNCTION check_schema_owner IS 'lets only the owner of a schema write
 CREATE TRIGGER check_schema_owner BEFORE INSERT OR UPDATE OR DELETE ON model
     FOR EACH ROW EXECUTE FUNCTION check_schema_owner();
 
+-- The given options over the known ones, which are all there are, with their
+-- defaults.  An option is of the type of its default or, where that is null, of
+-- the one in types; choices are all the words that some can be.
+CREATE FUNCTION check_options(what text, given jsonb, known jsonb, types jsonb, choices jsonb) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    bad record;
+BEGIN
+    IF jsonb_typeof(given) <> 'object' OR given IS NULL THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'options must be a JSON object';
+    END IF;
+    SELECT g.key, g.value, known ? g.key AS is_known INTO bad
+        FROM jsonb_each(given) g
+        WHERE NOT known ? g.key
+            OR g.value <> 'null' AND jsonb_typeof(g.value) <> coalesce(types ->> g.key, jsonb_typeof(known -> g.key))
+            OR g.value = 'null' AND NOT types ? g.key
+            OR g.key LIKE 'min\__%' AND g.value::text !~ '^[0-9]{1,9}$'
+            OR choices ? g.key AND NOT choices -> g.key @> g.value
+        ORDER BY g.key LIMIT 1;
+    IF FOUND AND NOT bad.is_known THEN
+        RAISE invalid_parameter_value
+            USING MESSAGE = format('%s has no option "%s"', what, bad.key),
+                  HINT = format('Its options are: %s.', (SELECT string_agg(k, ', ' ORDER BY k) FROM jsonb_object_keys(known) k));
+    ELSIF FOUND THEN
+        RAISE invalid_parameter_value
+            USING MESSAGE = format('option "%s" cannot be %s', bad.key, bad.value),
+                  HINT = coalesce('Use one of: ' || (SELECT string_agg(c, ', ' ORDER BY n)
+                      FROM jsonb_array_elements_text(choices -> bad.key) WITH ORDINALITY e(c, n)) || '.',
+                      format('The default is %s.', known -> bad.key));
+    END IF;
+    RETURN known || given;
+END
+$$;
+
+COMMENT ON FUNCTION check_options IS 'the given options over the known ones, or an error that says which cannot be';
+
+-- For a set of ratings or profiles that is to be changed: an error unless it is
+-- there and the caller's.  An orphan is a row that DROP SCHEMA has left behind.
+CREATE FUNCTION check_registered(kind text, registry regclass, name text, is_registered boolean, orphan boolean) RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT is_registered OR to_regnamespace(quote_ident(name)) IS NULL AND NOT orphan THEN
+        RAISE undefined_object USING MESSAGE = format('%s "%s" do not exist', kind, name),
+            HINT = format('SELECT name FROM %s lists them.', registry);
+    END IF;
+    IF NOT (SELECT pg_has_role(current_user, n.nspowner, 'USAGE') FROM pg_namespace n WHERE n.nspname = $3) THEN
+        RAISE insufficient_privilege USING MESSAGE = format('must be owner of %s %s', kind, name);
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION check_registered IS 'an error unless a set of ratings or profiles is there and the caller''s';
+
 -- All options of a method: the given ones over the defaults.
 CREATE FUNCTION model_options(method text, given jsonb, explicit boolean) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE

@@ -35,6 +35,41 @@ LANGUAGE c STABLE PARALLEL UNSAFE COST 1000000 ROWS 1000;
 COMMENT ON FUNCTION rating_core IS
     'the users and the items of a query (user, item) that are not in its core, where all have enough ratings of one another';
 
+-- What to write for an expression of some type where a number, or a time, is
+-- meant; `what` names the expression in an error.
+
+CREATE FUNCTION as_number(expression text, type regtype, what text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    CASE (SELECT typcategory FROM pg_type WHERE oid = type)
+        WHEN 'N' THEN RETURN expression || '::pg_catalog.float8';
+        WHEN 'B' THEN RETURN expression || '::pg_catalog.int4::pg_catalog.float8';
+        WHEN 'S' THEN RETURN format('socrec.parse_number(%s::pg_catalog.text)', expression);
+        ELSE RAISE datatype_mismatch USING MESSAGE = format('%s is of type %s, not a number or text', what, type);
+    END CASE;
+END
+$$;
+
+COMMENT ON FUNCTION as_number IS 'an expression as a number, by its type';
+
+CREATE FUNCTION as_time(expression text, type regtype, what text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    CASE (SELECT typcategory FROM pg_type WHERE oid = type)
+        WHEN 'D' THEN RETURN expression || '::pg_catalog.timestamptz';
+        WHEN 'N' THEN RETURN format('pg_catalog.to_timestamp(%s::pg_catalog.float8)', expression);
+        WHEN 'S' THEN RETURN format('socrec.parse_timestamp(%s::pg_catalog.text)', expression);
+        ELSE RAISE datatype_mismatch USING MESSAGE = format('%s is of type %s, not a time, seconds since 1970 or text', what, type);
+    END CASE;
+END
+$$;
+
+COMMENT ON FUNCTION as_time IS 'an expression as a time, by its type';
+
 CREATE TABLE rating_set (
     name text PRIMARY KEY,
     source text NOT NULL,
@@ -147,29 +182,7 @@ DECLARE
         "negative": ["subtract", "drop", "keep"], "out_of_range": ["drop", "clip"], "fold_case": ["none", "lower", "upper"]}';
     bad record;
 BEGIN
-    IF jsonb_typeof(given) <> 'object' OR given IS NULL THEN
-        RAISE invalid_parameter_value USING MESSAGE = 'options must be a JSON object';
-    END IF;
-    SELECT g.key, g.value, known ? g.key AS is_known INTO bad
-        FROM jsonb_each(given) g
-        WHERE NOT known ? g.key
-            OR g.value <> 'null' AND jsonb_typeof(g.value) <> coalesce(types ->> g.key, jsonb_typeof(known -> g.key))
-            OR g.value = 'null' AND NOT types ? g.key
-            OR g.key LIKE 'min\__%' AND g.value::text !~ '^[0-9]{1,9}$'
-            OR choices ? g.key AND NOT choices -> g.key @> g.value
-        ORDER BY g.key LIMIT 1;
-    IF FOUND AND NOT bad.is_known THEN
-        RAISE invalid_parameter_value
-            USING MESSAGE = format('create_ratings has no option "%s"', bad.key),
-                  HINT = format('Its options are: %s.', (SELECT string_agg(k, ', ' ORDER BY k) FROM jsonb_object_keys(known) k));
-    ELSIF FOUND THEN
-        RAISE invalid_parameter_value
-            USING MESSAGE = format('option "%s" cannot be %s', bad.key, bad.value),
-                  HINT = coalesce('Use one of: ' || (SELECT string_agg(c, ', ' ORDER BY n)
-                      FROM jsonb_array_elements_text(choices -> bad.key) WITH ORDINALITY e(c, n)) || '.',
-                      format('The default is %s.', known -> bad.key));
-    END IF;
-    known := known || given;
+    known := socrec.check_options('create_ratings', given, known, types, choices);
     IF NOT has_time THEN
         SELECT o.key INTO bad FROM jsonb_each(known) o
             WHERE o.key IN ('half_life', 'as_of', 'window', 'since', 'until') AND o.value <> 'null'
@@ -207,6 +220,16 @@ $$;
 
 COMMENT ON FUNCTION key_operators IS 'the operators by which users and items are equal';
 
+CREATE FUNCTION source_type(r rating_set, column_name text) RETURNS regtype
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT a.atttypid::regtype FROM pg_attribute a
+    WHERE a.attrelid = format('%I.source', r.name)::regclass AND a.attname = column_name;
+END;
+
+COMMENT ON FUNCTION source_type IS 'the type of a column of the view source';
+
 -- Expressions of the view event, from the types of the view source.
 
 CREATE FUNCTION key_expression(r rating_set, column_name text) RETURNS text
@@ -229,54 +252,22 @@ END;
 COMMENT ON FUNCTION key_expression IS 'the expression of a cleaned key';
 
 CREATE FUNCTION number_expression(r rating_set) RETURNS text
-LANGUAGE plpgsql STABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    type regtype;
-    category "char";
-BEGIN
-    IF r.value_column IS NULL THEN
-        RETURN '1::float8';
-    END IF;
-    SELECT a.atttypid, t.typcategory INTO type, category
-        FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
-        WHERE a.attrelid = format('%I.source', r.name)::regclass AND a.attname = 'value';
-    CASE category
-        WHEN 'N' THEN RETURN 's.value::float8';
-        WHEN 'B' THEN RETURN 's.value::integer::float8';
-        WHEN 'S' THEN RETURN 'socrec.parse_number(s.value::text)';
-        ELSE RAISE datatype_mismatch
-            USING MESSAGE = format('value_column "%s" is of type %s, not a number or text', r.value_column, type);
-    END CASE;
-END
-$$;
+BEGIN ATOMIC
+    SELECT CASE WHEN r.value_column IS NULL THEN '1::float8'
+        ELSE as_number('s.value', source_type(r, 'value'), format('value_column "%s"', r.value_column)) END;
+END;
 
 COMMENT ON FUNCTION number_expression IS 'the expression of an event''s value as a number';
 
 CREATE FUNCTION time_expression(r rating_set) RETURNS text
-LANGUAGE plpgsql STABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    type regtype;
-    category "char";
-BEGIN
-    IF r.time_column IS NULL THEN
-        RETURN 'NULL::timestamptz';
-    END IF;
-    SELECT a.atttypid, t.typcategory INTO type, category
-        FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
-        WHERE a.attrelid = format('%I.source', r.name)::regclass AND a.attname = 'at';
-    CASE category
-        WHEN 'D' THEN RETURN 's.at::timestamptz';
-        WHEN 'N' THEN RETURN 'to_timestamp(s.at::float8)';
-        WHEN 'S' THEN RETURN 'socrec.parse_timestamp(s.at::text)';
-        ELSE RAISE datatype_mismatch
-            USING MESSAGE = format('time_column "%s" is of type %s, not a time, seconds since 1970 or text', r.time_column, type);
-    END CASE;
-END
-$$;
+BEGIN ATOMIC
+    SELECT CASE WHEN r.time_column IS NULL THEN 'NULL::timestamptz'
+        ELSE as_time('s.at', source_type(r, 'at'), format('time_column "%s"', r.time_column)) END;
+END;
 
 COMMENT ON FUNCTION time_expression IS 'the expression of an event''s time';
 
@@ -761,8 +752,7 @@ $$;
 COMMENT ON FUNCTION create_ratings IS
     'creates a schema with the ratings that an event log stands for, and returns what became of the events';
 
--- The registry row of ratings that the caller may change, locked.  An orphan is
--- a row that DROP SCHEMA has left behind.
+-- The registry row of ratings that the caller may change, locked.
 CREATE FUNCTION lock_rating_set(name text, orphan boolean DEFAULT false) RETURNS rating_set
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -772,13 +762,7 @@ DECLARE
     r socrec.rating_set;
 BEGIN
     SELECT * INTO r FROM socrec.rating_set s WHERE s.name = name FOR UPDATE;
-    IF NOT FOUND OR to_regnamespace(quote_ident(name)) IS NULL AND NOT orphan THEN
-        RAISE undefined_object USING MESSAGE = format('ratings "%s" do not exist', name),
-            HINT = 'SELECT name FROM socrec.rating_set lists them.';
-    END IF;
-    IF NOT (SELECT pg_has_role(current_user, n.nspowner, 'USAGE') FROM pg_namespace n WHERE n.nspname = name) THEN
-        RAISE insufficient_privilege USING MESSAGE = format('must be owner of ratings %s', name);
-    END IF;
+    PERFORM socrec.check_registered('ratings', 'socrec.rating_set', name, r.name IS NOT NULL, orphan);
     RETURN r;
 END
 $$;

@@ -172,6 +172,14 @@ add_key(KeyMap *map, Datum key)
 	return map->n++;
 }
 
+static inline int64
+integer_key(const KeyMap *map, Datum datum)
+{
+	return map->type == INT8OID   ? DatumGetInt64(datum)
+		   : map->type == INT4OID ? DatumGetInt32(datum)
+								  : DatumGetInt16(datum);
+}
+
 /*
  * The number of a key, counting one more row for it.
  */
@@ -182,9 +190,7 @@ keys_number(KeyMap *map, Datum datum)
 
 	if (map->is_integer)
 	{
-		int64 key = map->type == INT8OID   ? DatumGetInt64(datum)
-					: map->type == INT4OID ? DatumGetInt32(datum)
-										   : DatumGetInt16(datum);
+		int64 key = integer_key(map, datum);
 
 		if (map->last_id < 0 || key != map->last_key)
 		{
@@ -224,6 +230,54 @@ keys_number(KeyMap *map, Datum datum)
 	}
 	map->counts[map->last_id]++;
 	return map->last_id;
+}
+
+/*
+ * The number of a key, or -1 if it has none.
+ */
+int32
+keys_find(KeyMap *map, Datum datum)
+{
+	if (map->is_integer)
+	{
+		IntegerKey *entry = integer_keys_lookup(map->integers, integer_key(map, datum));
+
+		return entry == NULL ? -1 : entry->id;
+	}
+	else
+	{
+		/* The operators of the type detoast for themselves. */
+		AnyKey *entry = any_keys_lookup(map->others, datum);
+
+		return entry == NULL ? -1 : entry->id;
+	}
+}
+
+/*
+ * The key with a number, as a value of its type.
+ */
+Datum
+keys_datum(const KeyMap *map, int32 number)
+{
+	Datum key = map->keys[number];
+
+	if (map->type == INT4OID)
+		return Int32GetDatum((int32) DatumGetInt64(key));
+	if (map->type == INT2OID)
+		return Int16GetDatum((int16) DatumGetInt64(key));
+	return key;
+}
+
+/*
+ * Refuse keys of a type other than the one declared for them.
+ */
+void
+keys_check_type(const KeyMap *map, const char *what, Oid declared)
+{
+	if (map->type != getBaseType(declared))
+		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+						errmsg("the query's %s column is of type %s, not %s", what,
+							   format_type_be(map->type), format_type_be(declared))));
 }
 
 /*
