@@ -36,6 +36,7 @@ typedef struct KeyMap
 
 extern void keys_init(KeyMap *map, Budget *budget, Form_pg_attribute column);
 extern int32 keys_number(KeyMap *map, Datum datum);
+extern uint32 keys_hash(KeyMap *map, int32 id);
 extern char *keys_text(KeyMap *map, Datum key);
 extern int32 *keys_rank(KeyMap *map, bool by_count);
 extern int64 *keys_bucket_starts(KeyMap *map, const int32 *rank);
