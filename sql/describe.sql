@@ -1,7 +1,8 @@
 -- describe: what a rating table looks like, and pictures of it in a terminal
 --
 -- Only the source means what it says in the caller's search_path.  Functions
--- that run it have no search_path of their own, so all else in them is qualified.
+-- that run it have no search_path of their own, so all else in them is qualified;
+-- operators written so all have one precedence, hence the parentheses.
 
 CREATE FUNCTION rating_statistics(
     query text,
@@ -150,9 +151,9 @@ BEGIN
             WHERE $1 IS NOT NULL)
         SELECT h.bin, h.low, h.high, h.count, h.bar FROM (
             SELECT f.bin,
-                $1 OPERATOR(pg_catalog.*) (1.0::pg_catalog.float8 OPERATOR(pg_catalog.-) f.f) OPERATOR(pg_catalog.+) $2 OPERATOR(pg_catalog.*) f.f AS low,
+                ($1 OPERATOR(pg_catalog.*) (1.0::pg_catalog.float8 OPERATOR(pg_catalog.-) f.f)) OPERATOR(pg_catalog.+) ($2 OPERATOR(pg_catalog.*) f.f) AS low,
                 CASE WHEN $1 OPERATOR(pg_catalog.<) $2
-                    THEN $1 OPERATOR(pg_catalog.*) (1.0::pg_catalog.float8 OPERATOR(pg_catalog.-) f.g) OPERATOR(pg_catalog.+) $2 OPERATOR(pg_catalog.*) f.g
+                    THEN ($1 OPERATOR(pg_catalog.*) (1.0::pg_catalog.float8 OPERATOR(pg_catalog.-) f.g)) OPERATOR(pg_catalog.+) ($2 OPERATOR(pg_catalog.*) f.g)
                     ELSE $2 END AS high,
                 f.count, socrec.bar(f.count, pg_catalog.max(f.count) OVER ()) AS bar
             FROM filled f
@@ -220,7 +221,7 @@ BEGIN
             CROSS JOIN ROWS FROM (pg_catalog.unnest($2)) WITH ORDINALITY AS b(name, n)
             LEFT JOIN ROWS FROM (pg_catalog.unnest(found)) WITH ORDINALITY AS f(value, place)
                 ON (f.place OPERATOR(pg_catalog.+) 1) OPERATOR(pg_catalog./) 2 OPERATOR(pg_catalog.=)
-                    (a.n OPERATOR(pg_catalog.-) 1) OPERATOR(pg_catalog.*) pg_catalog.cardinality($2) OPERATOR(pg_catalog.+) b.n
+                    ((a.n OPERATOR(pg_catalog.-) 1) OPERATOR(pg_catalog.*) pg_catalog.cardinality($2) OPERATOR(pg_catalog.+) b.n)
         GROUP BY a.n, a.name, b.n, b.name
         ORDER BY a.n, b.n;
 END

@@ -179,9 +179,7 @@ put_bins(Report *report, const int64 *counts, const Moments *moments, int32 bins
 
 		low = moments->minimum * (1 - low) + moments->maximum * low;
 		high = moments->minimum * (1 - high) + moments->maximum * high;
-		put(report,
-			psprintf("[%s, %s%c", number_text(low, FLOAT8OID), number_text(high, FLOAT8OID),
-					 bin + 1 < bins ? ')' : ']'),
+		put(report, psprintf("[%.10g, %.10g%c", low, high, bin + 1 < bins ? ')' : ']'),
 			counts[bin]);
 	}
 }
@@ -449,11 +447,12 @@ put_cold(Report *report, const char *what, const KeyMap *keys, int32 cold)
 }
 
 static void
-put_overlap(Report *report, const PairStatistics *pairs, double n_items)
+put_overlap(Report *report, const PairStatistics *pairs, double n_users, double n_items)
 {
 	report->section = "overlap";
-	put(report, "item pairs", n_items * (n_items - 1) / 2);
+	put(report, "item pairs", n_items > 0 ? n_items * (n_items - 1) / 2 : 0);
 	put(report, "items compared with all", pairs->n_sampled_items);
+	put(report, "share of users counted", (double) pairs->n_users / n_users);
 	for (int t = 0; t < N_SUPPORTS; t++)
 	{
 		bool any = pairs->n_ratings > 0;
@@ -511,7 +510,7 @@ put_all(Report *report, Tally *tally, const DescribeOptions *options)
 	put_popularity(report, item_counts, tally->items.n);
 	put_cold(report, "users", &tally->users, options->cold);
 	put_cold(report, "items", &tally->items, options->cold);
-	put_overlap(report, &pairs, tally->items.n);
+	put_overlap(report, &pairs, tally->users.n, tally->items.n);
 	put_suspicious(report, tally, &pairs, options);
 }
 
