@@ -129,7 +129,7 @@ put_table(Report *report, const Tally *tally, const PairStatistics *pairs)
 	put(report, "ratings", tally->n_ratings);
 	put(report, "users", tally->users.n);
 	put(report, "items", tally->items.n);
-	put(report, "pairs", tally->n_ratings > 0 ? pairs->n_pairs / kept : 0);
+	put(report, "pairs", tally->n_ratings > 0 ? rint(pairs->n_pairs / kept) : 0);
 	put(report, "density", pairs->n_pairs / kept / tally->users.n / tally->items.n);
 	put(report, "share of users in the sample", (double) pairs->n_users / tally->users.n);
 
@@ -147,8 +147,8 @@ put_table(Report *report, const Tally *tally, const PairStatistics *pairs)
 		put(report, "times not finite", tally->infinite_times);
 	}
 	put(report, "duplicate ratings",
-		tally->n_ratings > 0 ? (pairs->n_ratings - pairs->n_pairs) / kept : 0);
-	put(report, "repeated pairs", tally->n_ratings > 0 ? pairs->n_repeated_pairs / kept : 0);
+		tally->n_ratings > 0 ? rint((pairs->n_ratings - pairs->n_pairs) / kept) : 0);
+	put(report, "repeated pairs", tally->n_ratings > 0 ? rint(pairs->n_repeated_pairs / kept) : 0);
 }
 
 /*
@@ -484,8 +484,9 @@ put_suspicious(Report *report, const Tally *tally, const PairStatistics *pairs,
 		put(report,
 			psprintf("burst: more than %d ratings within %d s", options->pairs.burst_ratings,
 					 options->pairs.burst_seconds),
-			pairs->n_users > 0 ? (double) pairs->n_burst_users * tally->users.n / pairs->n_users
-							   : 0);
+			pairs->n_users > 0
+				? rint((double) pairs->n_burst_users * tally->users.n / pairs->n_users)
+				: 0);
 }
 
 static void

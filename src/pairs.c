@@ -191,6 +191,26 @@ drop_pairs(Pairs *pairs)
 	}
 }
 
+/*
+ * Make do with the memory that is left: keys may have taken more than their part.
+ * Beside the chunks the lists need up to 12 bytes a pair, 24 a user and 40 an
+ * item.
+ */
+static void
+fit_pairs(Pairs *pairs)
+{
+	Size per_key = (Size) pairs->users->n * 24 + (Size) pairs->items->n * 40 + 1024;
+
+	while (pairs->n > 0 && pairs->threshold > 0 &&
+		   MemoryContextMemAllocated(pairs->budget->context, true) + per_key +
+				   (Size) pairs->n * (pairs->has_time ? 12 : 8) >
+			   pairs->budget->limit)
+	{
+		pairs->threshold >>= 1;
+		drop_pairs(pairs);
+	}
+}
+
 void
 pairs_add(Pairs *pairs, int32 user, int32 item, int32 second)
 {
@@ -537,7 +557,7 @@ lay_out(Overlap *overlap, int64 n_ratings, int64 n_sample_users)
 PairStatistics
 pairs_examine(Pairs *pairs, const PairOptions *options)
 {
-	PairStatistics result = {.n_ratings = pairs->n};
+	PairStatistics result = {0};
 	Overlap layout = {.n_users = pairs->users->n, .n_items = pairs->items->n};
 	ParallelArea area;
 	Overlap *overlap;
@@ -549,6 +569,8 @@ pairs_examine(Pairs *pairs, const PairOptions *options)
 
 	if (pairs->n == 0)
 		return result;
+	fit_pairs(pairs);
+	result.n_ratings = pairs->n;
 	user_start = budget_alloc(pairs->budget, (Size) layout.n_users + 1, sizeof(int64), "keys");
 	for (PairChunk *chunk = pairs->first; chunk != NULL; chunk = chunk->next)
 		for (int32 i = 0; i < chunk->n; i++)
