@@ -260,10 +260,12 @@ choose_samples(Pairs *pairs, const PairOptions *options, double work, int32 **sa
 	hashed = budget_alloc(pairs->budget, n_items, sizeof(HashedItem), "item samples");
 	for (int32 item = 0; item < n_items; item++)
 	{
-		/* The finalizer of MurmurHash3, so that seeds give unrelated orders. */
 		uint64 hash = keys_hash(pairs->items, item) +
 					  UINT64CONST(0x9E3779B97F4A7C15) * ((uint64) options->seed + 1);
 
+		if (item % 65536 == 0)
+			CHECK_FOR_INTERRUPTS();
+		/* The finalizer of MurmurHash3, so that seeds give unrelated orders. */
 		hash ^= hash >> 33;
 		hash *= UINT64CONST(0xFF51AFD7ED558CCD);
 		hash ^= hash >> 33;
@@ -402,7 +404,11 @@ list_sample_users(Pairs *pairs, Overlap *overlap)
 	for (int32 s = 0; s < overlap->n_samples; s++)
 		sampled[sample[s]] = s + 1;
 	for (int64 p = 0; p < n_pairs; p++)
+	{
+		if (p % (1 << 20) == 0)
+			CHECK_FOR_INTERRUPTS();
 		next[sampled[items[p]]]++;
+	}
 	for (int32 s = 0; s < overlap->n_samples; s++)
 	{
 		sample_start[s + 1] = sample_start[s] + next[s + 1];
@@ -573,8 +579,11 @@ pairs_examine(Pairs *pairs, const PairOptions *options)
 	result.n_ratings = pairs->n;
 	user_start = budget_alloc(pairs->budget, (Size) layout.n_users + 1, sizeof(int64), "keys");
 	for (PairChunk *chunk = pairs->first; chunk != NULL; chunk = chunk->next)
+	{
+		CHECK_FOR_INTERRUPTS();
 		for (int32 i = 0; i < chunk->n; i++)
 			user_start[chunk->pairs[i].user + 1]++;
+	}
 	for (int32 user = 0; user < layout.n_users; user++)
 	{
 		result.n_users += user_start[user + 1] > 0;

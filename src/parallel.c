@@ -21,6 +21,9 @@
 #define LIBRARY "$libdir/socrec"
 #define KEY_JOB UINT64CONST(1)
 
+/* What a parallel context needs of shared memory beside the area, amply. */
+#define CONTEXT_SIZE (1024 * 1024)
+
 typedef struct ParallelJob
 {
 	dsm_handle area;
@@ -84,8 +87,16 @@ parallel_area_init(ParallelArea *area, Budget *budget, Size size, bool shared, c
 	area->segment = NULL;
 	if (shared && max_parallel_maintenance_workers > 0 && IsUnderPostmaster)
 	{
+		dsm_segment *reserve;
+
 		budget_check(budget, size, what);
-		area->segment = create_segment(size);
+		/* Room that is there now will be there for the parallel context. */
+		reserve = create_segment(CONTEXT_SIZE);
+		if (reserve != NULL)
+		{
+			area->segment = create_segment(size);
+			dsm_detach(reserve);
+		}
 		if (area->segment == NULL)
 			ereport(DEBUG1,
 					(errmsg_internal("socrec: no shared memory of %zu bytes, no workers", size)));

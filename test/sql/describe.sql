@@ -29,6 +29,9 @@ SELECT metric, value FROM describe_ratings('SELECT user_id, item_id, at::timesta
 SELECT metric, value FROM describe_ratings('SELECT user_id, item_id, at::date AS t FROM dirty', rating_column => NULL, time_column => 't', options => '{"period": "quarter"}') WHERE section = 'ratings over time';
 SELECT metric, value FROM describe_ratings('SELECT user_id, item_id, extract(epoch FROM at) AS t FROM dirty', rating_column => NULL, time_column => 't', options => '{"period": "year"}') WHERE section = 'ratings over time';
 
+SELECT metric, value FROM describe_ratings('SELECT 1 AS user_id, 1 AS item_id, t FROM unnest(ARRAY[''1999-12-31 23:59:59'', ''2000-01-01 00:00'', ''1969-12-31 23:59:59.9'']::timestamp[]) t',
+    rating_column => NULL, time_column => 't', options => '{"period": "day"}') WHERE section = 'ratings over time';
+
 -- nothing, and one
 SELECT count(*), count(value), count(nullif(value, 0)) AS not_zero FROM describe_ratings('SELECT * FROM dirty WHERE false', time_column => 'at');
 SELECT metric, value FROM describe_ratings('SELECT * FROM dirty WHERE false') WHERE section IN ('table', 'overlap');
@@ -155,6 +158,7 @@ SELECT differences();
 SET parallel_setup_cost = 0;
 SET parallel_tuple_cost = 0;
 SET min_parallel_table_scan_size = 0;
+SET parallel_leader_participation = off;
 SELECT differences();
 DO $$
 DECLARE plan json;
@@ -166,6 +170,15 @@ $$;
 RESET parallel_setup_cost;
 RESET parallel_tuple_cost;
 RESET min_parallel_table_scan_size;
+RESET parallel_leader_participation;
+-- states combined one by one: of rows with and without NULLs, or of none
+CREATE AGGREGATE states(double precision[]) (SFUNC = correlation_accumulate, STYPE = double precision[]);
+CREATE AGGREGATE combined(double precision[]) (SFUNC = correlation_combine, STYPE = double precision[], FINALFUNC = correlation_final);
+WITH parts AS (SELECT states(ARRAY[a, b, c]) AS s FROM measure GROUP BY n * n % 7 ORDER BY n * n % 7),
+    one AS (SELECT combined(s) AS f FROM (TABLE parts UNION ALL SELECT states(ARRAY[NULL, NULL, NULL]::float8[]) UNION ALL SELECT NULL) p),
+    other AS (SELECT correlations(ARRAY[a, b, c]) AS f FROM measure)
+SELECT count(*), max(abs(x - y)) < 1e-7 AS equal FROM one, other, unnest(one.f, other.f) u(x, y);
+DROP AGGREGATE states(double precision[]), combined(double precision[]);
 SELECT n % 2 AS half, (correlations(ARRAY[a, b]))[1][2][2] AS rows FROM measure GROUP BY 1 ORDER BY 1;
 SELECT * FROM correlation_matrix('SELECT 1 AS a, NULL::real AS b', '{a,b}');
 SELECT * FROM correlation_matrix('SELECT 1 AS a WHERE false', '{a}');
