@@ -187,11 +187,13 @@ put_bins(Report *report, const int64 *counts, const Moments *moments, int32 bins
 static int32
 bin_of(double value, const Moments *moments, int32 bins)
 {
-	/* Halves, for a range greater than any double. */
-	double place =
-		(value / 2 - moments->minimum / 2) / (moments->maximum / 2 - moments->minimum / 2) * bins;
+	double range = moments->maximum - moments->minimum;
+	double place = (value - moments->minimum) / range;
 
-	return (int32) Min(place, bins - 1);
+	/* Halves, for a range greater than any double. */
+	if (isinf(range))
+		place = (value / 2 - moments->minimum / 2) / (moments->maximum / 2 - moments->minimum / 2);
+	return (int32) Min(place * bins, bins - 1);
 }
 
 /*

@@ -120,6 +120,8 @@ SELECT count(*) AS bins, sum(value) FROM found WHERE section = 'rating histogram
 SELECT metric, value FROM describe_ratings('SELECT 1 AS user_id, n AS item_id, CASE n WHEN 1 THEN 1.7e308 WHEN 2 THEN -1.7e308 ELSE n * 1e-310::float8 END AS rating FROM generate_series(1, 66000) n',
     options => '{"bins": 2}') WHERE section = 'rating histogram';
 
+SELECT metric, value FROM describe_ratings('SELECT 1 AS user_id, 1 AS item_id, r AS rating FROM unnest(ARRAY[0, 5e-324]::float8[]) r', options => '{"bins": 1}') WHERE section = 'rating histogram';
+
 -- little memory: pairs of a sample of users, whatever the order; or not even that
 CREATE TABLE many AS SELECT (n % 1000)::text AS user_id, (n * 7919) % 2003 AS item_id, 3 AS rating FROM generate_series(1, 100000) n;
 SET maintenance_work_mem = '1MB';
