@@ -428,7 +428,7 @@ put_popularity(Report *report, const double *counts, int64 n)
 	put(report, "power-law exponent", law.exponent);
 	put(report, "power-law standard error", law.standard_error);
 	put(report, "power-law minimum", law.minimum);
-	put(report, "power-law items", law.n);
+	put(report, "power-law items", law.n > 0 ? law.n : NAN);
 	put(report, "power-law distance", law.distance);
 }
 
