@@ -281,6 +281,17 @@ keys_check_type(const KeyMap *map, const char *what, Oid declared)
 }
 
 /*
+ * A hash of a key, the same in whatever order the keys have come.
+ */
+uint32
+keys_hash(KeyMap *map, int32 id)
+{
+	if (map->is_integer)
+		return hash_integer(DatumGetInt64(map->keys[id]));
+	return murmurhash32(any_key_hash(map, map->keys[id]));
+}
+
+/*
  * A key as text, for messages.
  */
 char *
