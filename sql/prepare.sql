@@ -47,7 +47,8 @@ CREATE TABLE rating_set (
     storage text NOT NULL,
     options jsonb NOT NULL,
     created_at timestamptz NOT NULL,
-    refreshed_at timestamptz
+    refreshed_at timestamptz,
+    tracked jsonb
 );
 
 COMMENT ON TABLE rating_set IS 'every set of ratings made by create_ratings';
@@ -55,6 +56,7 @@ COMMENT ON COLUMN rating_set.name IS 'the schema that holds it';
 COMMENT ON COLUMN rating_set.storage IS 'table, view or materialized view';
 COMMENT ON COLUMN rating_set.options IS 'all options, defaults filled in';
 COMMENT ON COLUMN rating_set.refreshed_at IS 'null for views, which are always fresh';
+COMMENT ON COLUMN rating_set.tracked IS 'of incremental ratings: what the last refresh found that the log does not tell; null: it cannot be relied on';
 
 SELECT pg_catalog.pg_extension_config_dump('rating_set', '');
 
@@ -77,6 +79,9 @@ DECLARE
     list text := (SELECT string_agg(DISTINCT quote_ident(c), ', ') FROM unnest(columns) c);
     row_list text;
     event text;
+    name text;
+    level text;
+    mode text;
 BEGIN
     IF kind IS NULL OR kind NOT IN ('r', 'p')
         OR kind = 'r' AND EXISTS (SELECT FROM pg_inherits WHERE inhparent = source) THEN
@@ -102,34 +107,68 @@ BEGIN
         BEGIN
             IF TG_OP = 'TRUNCATE' THEN
                 INSERT INTO %1$I.change (change) VALUES (0);
-                RETURN NULL;
-            END IF;
-            IF TG_OP IN ('DELETE', 'UPDATE') THEN
-                INSERT INTO %1$I.change (%2$s, change) SELECT %3$s, -1 FROM %4$s;
-            END IF;
-            IF TG_OP IN ('INSERT', 'UPDATE') THEN
-                INSERT INTO %1$I.change (%2$s, change) SELECT %5$s, 1 FROM %6$s;
+            ELSIF TG_LEVEL = 'ROW' THEN
+                IF TG_OP <> 'INSERT' THEN
+                    INSERT INTO %1$I.change (%2$s, change) VALUES (%3$s, -1);
+                END IF;
+                IF TG_OP <> 'DELETE' THEN
+                    INSERT INTO %1$I.change (%2$s, change) VALUES (%4$s, 1);
+                END IF;
+            ELSE
+                IF TG_OP <> 'INSERT' THEN
+                    INSERT INTO %1$I.change (%2$s, change) SELECT %5$s, -1 FROM old_rows;
+                END IF;
+                IF TG_OP <> 'DELETE' THEN
+                    INSERT INTO %1$I.change (%2$s, change) SELECT %6$s, 1 FROM new_rows;
+                END IF;
             END IF;
             RETURN NULL;
         END
         $body$ $template$, schema, list,
-        format(row_list, CASE kind WHEN 'r' THEN 'old_rows' ELSE 'old_row' END), CASE kind WHEN 'r' THEN 'old_rows' ELSE '(SELECT (OLD).*) old_row' END,
-        format(row_list, CASE kind WHEN 'r' THEN 'new_rows' ELSE 'new_row' END), CASE kind WHEN 'r' THEN 'new_rows' ELSE '(SELECT (NEW).*) new_row' END);
+        format(row_list, 'OLD'), format(row_list, 'NEW'), format(row_list, 'old_rows'), format(row_list, 'new_rows'));
     EXECUTE format('REVOKE ALL ON FUNCTION %I.log_change() FROM PUBLIC', schema);
-    FOREACH event IN ARRAY ARRAY['insert', 'update', 'delete'] LOOP
-        EXECUTE format('CREATE TRIGGER %I AFTER %s ON %s %s EXECUTE FUNCTION %I.log_change()',
-            format('socrec_%s_%s_%s', event, quote_ident(schema)::regnamespace::oid, left(schema, 30)), event, source,
-            CASE WHEN kind = 'p' THEN 'FOR EACH ROW'
-                ELSE CASE WHEN event <> 'delete' THEN 'REFERENCING NEW TABLE AS new_rows ' ELSE 'REFERENCING ' END
-                    || CASE WHEN event <> 'insert' THEN 'OLD TABLE AS old_rows ' ELSE '' END || 'FOR EACH STATEMENT' END,
-            schema);
+    -- A plain table is logged by statement, which costs least; but what comes by
+    -- logical replication fires row triggers alone.
+    FOR event, name, level, mode IN
+        SELECT e, format('socrec_%s_%s_%s', e || CASE l WHEN 'ROW' THEN '_row' ELSE '' END, quote_ident(schema)::regnamespace::oid, left(schema, 30)),
+            CASE WHEN l = 'ROW' OR e = 'truncate' THEN '' ELSE 'REFERENCING'
+                || CASE WHEN e <> 'delete' THEN ' NEW TABLE AS new_rows' ELSE '' END
+                || CASE WHEN e <> 'insert' THEN ' OLD TABLE AS old_rows' ELSE '' END END || ' FOR EACH ' || l,
+            CASE WHEN kind = 'p' OR e = 'truncate' THEN 'ENABLE ALWAYS' WHEN l = 'ROW' THEN 'ENABLE REPLICA' ELSE 'ENABLE' END
+        FROM unnest(ARRAY['insert', 'update', 'delete', 'truncate']) e, unnest(ARRAY['STATEMENT', 'ROW']) l
+        WHERE CASE WHEN e = 'truncate' THEN l = 'STATEMENT' ELSE kind = 'r' OR l = 'ROW' END
+    LOOP
+        EXECUTE format('CREATE TRIGGER %I AFTER %s ON %s %s EXECUTE FUNCTION %I.log_change()', name, event, source, level, schema);
+        EXECUTE format('ALTER TABLE %s %s TRIGGER %I', source, mode, name);
     END LOOP;
-    EXECUTE format('CREATE TRIGGER %I AFTER TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION %I.log_change()',
-        format('socrec_truncate_%s_%s', quote_ident(schema)::regnamespace::oid, left(schema, 30)), source, schema);
 END
 $$;
 
 COMMENT ON FUNCTION track_changes IS 'logs the rows that come to and go from a table in a table called change';
+
+-- What must be as it was for a log of changes to be complete: partitions, which
+-- come and go without an event, and settings, which give times another meaning.
+-- A partition that was attached anew has a new trigger, one that was truncated a
+-- new file.  NULL where the log cannot be complete: triggers have been dropped,
+-- disabled or enabled in another way, or the table has got children.
+CREATE FUNCTION tracked_state(r rating_set) RETURNS jsonb
+LANGUAGE sql VOLATILE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT jsonb_build_object(
+        'settings', (SELECT current_setting('TimeZone') || ' ' || current_setting('DateStyle') FROM pg_attribute a
+            WHERE a.attrelid = format('%I.source', r.name)::regclass AND a.attname = 'at' AND a.atttypid <> 'timestamptz'::regtype AND r.time_column IS NOT NULL),
+        'partitions', coalesce(jsonb_agg(jsonb_build_array(t.tgrelid::regclass::text, t.oid::bigint, pg_relation_filenode(t.tgrelid)::bigint) ORDER BY t.oid)
+            FILTER (WHERE t.tgparentid <> 0), '[]'))
+    FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+    WHERE t.tgfoid = to_regprocedure(format('%I.log_change()', r.name))
+    HAVING count(*) FILTER (WHERE t.tgparentid = 0) = max(CASE c.relkind WHEN 'r' THEN 7 ELSE 4 END) FILTER (WHERE t.tgparentid = 0)
+        -- The lowest bit of tgtype says row, the sixth truncate.
+        AND bool_and(t.tgenabled = CASE WHEN t.tgparentid <> 0 OR c.relkind = 'p' OR t.tgtype & 32 > 0 THEN 'A' WHEN t.tgtype & 1 > 0 THEN 'R' ELSE 'O' END)
+        AND NOT bool_or(c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid))
+$$;
+
+COMMENT ON FUNCTION tracked_state IS 'what a log of changes does not tell, or null if it cannot be complete';
 
 -- All options: the given ones over the defaults.
 CREATE FUNCTION rating_options(given jsonb, has_time boolean) RETURNS jsonb
@@ -189,7 +228,8 @@ BEGIN
             USING MESSAGE = 'incremental ratings that decay or have a window need option "as_of"',
                   HINT = 'With a moving time every rating changes with every refresh.';
     END IF;
-    RETURN known;
+    -- A time means what it says here and now, whoever refreshes later and where.
+    RETURN known || (SELECT jsonb_object_agg(t, (known ->> t)::timestamptz) FROM unnest(ARRAY['as_of', 'since', 'until']) t);
 END
 $$;
 
@@ -501,7 +541,10 @@ DECLARE
     nestloop text := current_setting('enable_nestloop');
     same text[] := socrec.key_operators(r);
 BEGIN
-    IF incremental AND NOT everything THEN
+    IF NOT everything THEN
+        everything := coalesce(r.tracked <> socrec.tracked_state(r), true);
+    END IF;
+    IF NOT everything THEN
         EXECUTE format('SELECT EXISTS (SELECT FROM %I.change WHERE change = 0)', r.name) INTO everything;
     END IF;
     IF everything THEN
@@ -688,6 +731,7 @@ BEGIN
         EXECUTE statement;
     END LOOP;
     r.created_at := now();
+    r.tracked := CASE WHEN (r.options ->> 'incremental')::boolean THEN socrec.tracked_state(r) END;
     PERFORM socrec.refresh_rating_set(r);
     r.refreshed_at := CASE WHEN r.storage <> 'view' THEN now() END;
     -- A row without its schema is what DROP SCHEMA left behind.
@@ -733,7 +777,7 @@ AS $$
 #variable_conflict use_column
 DECLARE
     caller_path text := pg_catalog.current_setting('search_path');
-    r socrec.rating_set := ROW($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, NULL, NULL);
+    r socrec.rating_set := ROW($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, NULL, NULL, NULL);
     lines jsonb;
 BEGIN
     IF NOT dry_run THEN
@@ -791,10 +835,21 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
-BEGIN
+DECLARE
     -- A second refresh of the same ratings waits here for the first.
-    PERFORM socrec.refresh_rating_set(socrec.lock_rating_set($1));
-    UPDATE socrec.rating_set r SET refreshed_at = now() WHERE r.name = $1 AND r.storage <> 'view';
+    r socrec.rating_set := socrec.lock_rating_set($1);
+    state jsonb;
+BEGIN
+    IF (r.options ->> 'incremental')::boolean THEN
+        -- Taken before the events are read: what changes meanwhile shows the next time.
+        state := socrec.tracked_state(r);
+        IF state IS NULL THEN
+            RAISE WARNING USING MESSAGE = format('not all changes of the source of %I are logged, so every refresh is a rebuild', r.name),
+                HINT = 'Its triggers have been dropped, disabled or enabled in another way, or it has got children. Create the ratings anew.';
+        END IF;
+    END IF;
+    PERFORM socrec.refresh_rating_set(r);
+    UPDATE socrec.rating_set s SET refreshed_at = now(), tracked = state WHERE s.name = $1 AND s.storage <> 'view';
     RETURN QUERY SELECT * FROM socrec.prepare_report($1);
 END
 $$;
