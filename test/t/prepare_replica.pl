@@ -78,7 +78,7 @@ is($replica->safe_psql('postgres', 'SELECT count(*) FROM (TABLE log.rating EXCEP
 my $subscriber = PostgreSQL::Test::Cluster->new('subscriber');
 $subscriber->init(allows_streaming => 'logical');
 $subscriber->start;
-my $source = $primary->connstr('postgres');
+my $source = $primary->connstr . ' dbname=postgres';
 $primary->safe_psql('postgres', 'CREATE PUBLICATION events FOR TABLE event, parted');
 $subscriber->safe_psql('postgres', qq{
     CREATE EXTENSION socrec;
@@ -103,7 +103,7 @@ sub check_subscriber
             SELECT 'parts', user_id, item_id, count(*) FROM parted GROUP BY 1, 2, 3
             EXCEPT SELECT 'parts', user_id, item_id, events FROM parts.rating;
             SELECT (SELECT count(*) > 20 FROM log.rating), (SELECT sum(events) FROM log.rating) = (SELECT count(*) FROM event),
-                (SELECT sum(events) FROM parts.rating) = (SELECT count(*) FROM parted)}),
+                (SELECT coalesce(sum(events), 0) FROM parts.rating) = (SELECT count(*) FROM parted)}),
         't|t|t', "$what: refreshed");
 }
 my $rows = $primary->safe_psql('postgres', 'SELECT (SELECT count(*) FROM event), (SELECT count(*) FROM parted)');
