@@ -321,8 +321,9 @@ $$;
 COMMENT ON FUNCTION time_expression IS 'the expression of an event''s time';
 
 -- The query of the view event, over a relation with the columns of the view
--- source.
-CREATE FUNCTION event_query(r rating_set, relation text) RETURNS text
+-- source.  For whoever reads all events once, every expression of an event is
+-- computed once; else a condition on the keys can be taken to an index.
+CREATE FUNCTION event_query(r rating_set, relation text, once boolean DEFAULT false) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -377,55 +378,78 @@ BEGIN
             c.raw_user, c.raw_item, c.raw_value, c.raw_at
         FROM (SELECT %4$s AS %2$I, %5$s AS %3$I, %12$s AS kind, %6$s AS number, %7$s AS at, %13$s AS kind_weight,
                 %14$s AS cleaned, s.%2$I AS raw_user, s.%3$I AS raw_item, s.value AS raw_value, s.at AS raw_at
-            FROM %1$s s) c',
+            FROM %1$s s%15$s) c%15$s',
         relation, r.user_column, r.item_column, user_key, item_key,
         socrec.number_expression(r), socrec.time_expression(r), number,
         CASE WHEN o ->> 'half_life' IS NULL THEN '1::float8'
-            ELSE format('exp(-0.693147180559945309 * greatest(0, extract(epoch FROM %s - c.at)::float8) / %s)', as_of,
+            ELSE format('CASE WHEN isfinite(c.at) THEN exp(-0.693147180559945309 * greatest(0, extract(epoch FROM %s - c.at)::float8) / %s) END', as_of,
                 extract(epoch FROM (o ->> 'half_life')::interval)::float8) END,
         CASE WHEN number = 'c.number' THEN 'false' ELSE format('c.number <> %s', number) END,
         reasons, CASE WHEN r.kind_column IS NULL THEN 'NULL::text' ELSE 's.kind::text' END, kind_weight,
         concat_ws(' OR ', 'false',
             CASE WHEN user_key <> format('s.%I', r.user_column) THEN format('s.%I::text <> (%s)::text', r.user_column, user_key) END,
-            CASE WHEN item_key <> format('s.%I', r.item_column) THEN format('s.%I::text <> (%s)::text', r.item_column, item_key) END));
+            CASE WHEN item_key <> format('s.%I', r.item_column) THEN format('s.%I::text <> (%s)::text', r.item_column, item_key) END),
+        CASE WHEN once THEN ' OFFSET 0' ELSE '' END);
 END
 $$;
 
 COMMENT ON FUNCTION event_query IS 'the query that cleans and judges events';
 
+-- The rule that combines the weights w of a pair's events, as an aggregate.
+CREATE FUNCTION combine_expression(r rating_set) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT CASE rule
+        WHEN 'sum' THEN 'sum(e.w)'
+        WHEN 'log1p' THEN 'ln(1 + greatest(0, sum(e.w)))'
+        WHEN 'count' THEN 'sum(sign(e.w))'
+        ELSE format(CASE WHEN r.options ->> 'negative' = 'subtract'
+                THEN 'coalesce(%s FILTER (WHERE e.w >= 0)%s, 0) + coalesce(sum(e.w) FILTER (WHERE e.w < 0), 0)' ELSE '%s%s' END,
+            CASE rule WHEN 'max' THEN 'max(e.w)' WHEN 'mean' THEN 'avg(e.w)'
+                WHEN 'first' THEN '(array_agg(e.w ORDER BY e.at, e.w DESC)'
+                WHEN 'last' THEN '(array_agg(e.w ORDER BY e.at DESC, e.w DESC)' END,
+            CASE WHEN rule IN ('first', 'last') THEN ')[1]' ELSE '' END) END
+    FROM (SELECT r.options ->> 'combine' AS rule) o;
+END;
+
+COMMENT ON FUNCTION combine_expression IS 'the aggregate that combines the events of a pair';
+
+-- A key to group by, and the way back from it: text is compared byte by byte,
+-- where that is the same, since a language's order costs several times as much.
+CREATE FUNCTION grouping_key(r rating_set, column_name text, back boolean DEFAULT false) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT quote_ident(column_name) || CASE WHEN l.collisdeterministic AND a.atttypid IN ('text'::regtype, 'varchar'::regtype)
+        THEN CASE WHEN back THEN format(' COLLATE %I.%I', n.nspname, l.collname) ELSE ' COLLATE pg_catalog."C"' END ELSE '' END
+    FROM pg_attribute a LEFT JOIN pg_collation l ON l.oid = a.attcollation LEFT JOIN pg_namespace n ON n.oid = l.collnamespace
+    WHERE a.attrelid = format('%I.event', r.name)::regclass AND a.attname = column_name;
+END;
+
+COMMENT ON FUNCTION grouping_key IS 'a key to group by, or what it was before';
+
 -- The query of pair, over a relation with the columns of the view event.  Beside
 -- a row for each pair it has one, without a pair, for each reason to drop or
--- change an event, and how many there were.
+-- change an event, and how many there were.  The relation is read twice: so a
+-- condition on the keys goes through to it.
 CREATE FUNCTION pair_query(r rating_set, relation text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    o CONSTANT jsonb := r.options;
-    subtracts boolean := o ->> 'negative' = 'subtract';
-    combined text;
     copies text := '1';
     events text := format('(SELECT * FROM %s WHERE reason IS NULL)', relation);
 BEGIN
-    IF (o ->> 'drop_duplicates')::boolean THEN
+    IF (r.options ->> 'drop_duplicates')::boolean THEN
         events := format('(SELECT %1$I, %2$I, weight, decay, at, count(*) AS copies FROM %3$s WHERE reason IS NULL
             GROUP BY %1$I, %2$I, kind, value, at, weight, decay)', r.user_column, r.item_column, relation);
         copies := 'e.copies';
     END IF;
-    combined := CASE o ->> 'combine'
-        WHEN 'sum' THEN 'sum(e.w)'
-        WHEN 'log1p' THEN 'ln(1 + greatest(0, sum(e.w)))'
-        WHEN 'count' THEN 'sum(sign(e.w))'
-        ELSE format(CASE WHEN subtracts THEN 'coalesce(%s FILTER (WHERE e.w >= 0)%s, 0) + coalesce(sum(e.w) FILTER (WHERE e.w < 0), 0)' ELSE '%s%s' END,
-            CASE o ->> 'combine' WHEN 'max' THEN 'max(e.w)' WHEN 'mean' THEN 'avg(e.w)'
-                WHEN 'first' THEN '(array_agg(e.w ORDER BY e.at, e.w DESC)'
-                WHEN 'last' THEN '(array_agg(e.w ORDER BY e.at DESC, e.w DESC)' END,
-            CASE WHEN o ->> 'combine' IN ('first', 'last') THEN ')[1]' ELSE '' END) END;
-    RETURN format('SELECT p.%1$I, p.%2$I, %7$s AS rating, p.events, p.duplicates, p.first_at, p.last_at,
-                %8$s AS capped, CASE WHEN %9$s THEN ''cancelled out'' END AS reason
-            FROM (SELECT e.%1$I, e.%2$I, %5$s AS combined, count(*) AS events, %6$s AS duplicates,
+    RETURN format('SELECT p.%1$I, p.%2$I, %5$s
+            FROM (SELECT e.%1$I, e.%2$I, %6$s AS combined, count(*) AS events, %7$s AS duplicates,
                     min(e.at) AS first_at, max(e.at) AS last_at, bool_or(e.w < 0) AS has_negative
-                FROM (SELECT %1$I, %2$I, weight * decay AS w, at, %10$s AS copies FROM %4$s e) e
+                FROM (SELECT %1$I, %2$I, weight * decay AS w, at, %8$s AS copies FROM %4$s e) e
                 GROUP BY e.%1$I, e.%2$I) p
         UNION ALL
         SELECT NULL, NULL, NULL, c.n, 0, NULL, NULL, false, c.reason
@@ -435,19 +459,71 @@ BEGIN
                 (''key cleaned'', CASE WHEN s.reason IS NULL THEN s.cleaned END),
                 (''value clipped'', CASE WHEN s.reason IS NULL THEN s.clipped END)) c (reason, n)
             WHERE c.n > 0',
-        r.user_column, r.item_column, relation, events, combined,
-        CASE copies WHEN '1' THEN '0::bigint' ELSE '(sum(e.copies) - count(*))::bigint' END,
-        CASE WHEN o ->> 'cap' IS NULL THEN 'p.combined' ELSE format('least(p.combined, %L::float8)', o ->> 'cap') END,
-        CASE WHEN o ->> 'cap' IS NULL THEN 'false' ELSE format('p.combined > %L::float8', o ->> 'cap') END,
-        CASE WHEN subtracts THEN 'p.has_negative AND p.combined <= 0' ELSE 'false' END,
-        copies);
+        r.user_column, r.item_column, relation, events, socrec.pair_columns(r), socrec.combine_expression(r),
+        CASE copies WHEN '1' THEN '0::bigint' ELSE '(sum(e.copies) - count(*))::bigint' END, copies);
 END
 $$;
 
 COMMENT ON FUNCTION pair_query IS 'the query that combines events into pairs and counts the others';
 
+-- What the query of pair says of a pair, but for the keys.
+CREATE FUNCTION pair_columns(r rating_set) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT format('%s AS rating, p.events, p.duplicates, p.first_at, p.last_at, %s AS capped, CASE WHEN %s THEN ''cancelled out'' END AS reason',
+        CASE WHEN r.options ->> 'cap' IS NULL THEN 'p.combined' ELSE format('least(p.combined, %L::float8)', r.options ->> 'cap') END,
+        CASE WHEN r.options ->> 'cap' IS NULL THEN 'false' ELSE format('p.combined > %L::float8', r.options ->> 'cap') END,
+        CASE WHEN r.options ->> 'negative' = 'subtract' THEN 'p.has_negative AND p.combined <= 0' ELSE 'false' END);
+END;
+
+COMMENT ON FUNCTION pair_columns IS 'what is said of a pair';
+
+-- The same as pair_query over all events, which are read, cleaned and sorted
+-- once: those that are dropped make a group for each reason beside the pairs.
+CREATE FUNCTION pair_query_once(r rating_set) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    events text := format('(SELECT CASE WHEN reason IS NULL THEN %1$I END AS %1$I, CASE WHEN reason IS NULL THEN %2$I END AS %2$I, reason,
+            CASE WHEN reason IS NULL THEN weight * decay END AS w, CASE WHEN reason IS NULL THEN at END AS at,
+            %3$s, cleaned, clipped FROM (%4$s) e)',
+        r.user_column, r.item_column,
+        CASE WHEN (r.options ->> 'drop_duplicates')::boolean THEN 'CASE WHEN reason IS NULL THEN kind END AS kind, CASE WHEN reason IS NULL THEN value END AS value'
+            ELSE '1 AS copies' END,
+        socrec.event_query(r, format('%I.source', r.name), once => true));
+    user_key text := socrec.grouping_key(r, r.user_column);
+    item_key text := socrec.grouping_key(r, r.item_column);
+    counts text := 'count(*) FILTER (WHERE e.cleaned) AS cleaned, count(*) FILTER (WHERE e.clipped) AS clipped';
+BEGIN
+    IF (r.options ->> 'drop_duplicates')::boolean THEN
+        -- Of events alike in all else, weight and decay are alike.
+        events := format('(SELECT %1$s AS %3$I, %2$s AS %4$I, reason, min(w) AS w, at, count(*) AS copies, %5$s FROM %6$s e
+            GROUP BY %1$s, %2$s, reason, kind COLLATE "C", value, at)', user_key, item_key, r.user_column, r.item_column, counts, events);
+        counts := 'sum(e.cleaned)::bigint AS cleaned, sum(e.clipped)::bigint AS clipped';
+    END IF;
+    RETURN format('WITH p AS MATERIALIZED (
+            SELECT %1$s AS %3$I, %2$s AS %4$I, reason, %5$s AS combined, count(*) AS events, (sum(e.copies) - count(*))::bigint AS duplicates,
+                min(e.at) AS first_at, max(e.at) AS last_at, bool_or(e.w < 0) AS has_negative, %6$s
+            FROM %7$s e GROUP BY %1$s, %2$s, reason)
+        SELECT %8$s AS %3$I, %9$s AS %4$I, %10$s FROM p WHERE p.reason IS NULL
+        UNION ALL
+        SELECT NULL, NULL, NULL, p.events + p.duplicates, 0, NULL, NULL, false, p.reason FROM p WHERE p.reason IS NOT NULL
+        UNION ALL
+        SELECT NULL, NULL, NULL, c.n, 0, NULL, NULL, false, c.reason
+            FROM (SELECT sum(cleaned)::bigint AS cleaned, sum(clipped)::bigint AS clipped FROM p WHERE p.reason IS NULL) s
+            CROSS JOIN LATERAL (VALUES (''key cleaned'', s.cleaned), (''value clipped'', s.clipped)) c (reason, n)
+            WHERE c.n > 0',
+        user_key, item_key, r.user_column, r.item_column, socrec.combine_expression(r), counts, events,
+        socrec.grouping_key(r, r.user_column, back => true), socrec.grouping_key(r, r.item_column, back => true), socrec.pair_columns(r));
+END
+$$;
+
+COMMENT ON FUNCTION pair_query_once IS 'the query that combines all events into pairs and counts the others, in one pass';
+
 -- The statements that create what stands on the view source.
-CREATE FUNCTION rating_set_statements(r rating_set) RETURNS text[]
+CREATE FUNCTION rating_set_statements(r rating_set, once boolean) RETURNS text[]
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -476,7 +552,7 @@ BEGIN
     END IF;
     statements := ARRAY[
         format('COMMENT ON VIEW %I.event IS ''every event: its weight, and why it is dropped if it is''', r.name),
-        format(create_stored, pair) || socrec.pair_query(r, format('%I.event', r.name)) || with_data,
+        format(create_stored, pair) || CASE WHEN once THEN socrec.pair_query_once(r) ELSE socrec.pair_query(r, format('%I.event', r.name)) END || with_data,
         format('COMMENT ON %s %s IS ''the events of each user and item combined; rows without a user count what else happened''', upper(r.storage), pair),
         format('CREATE VIEW %1$I.outcome WITH (security_invoker = true) AS %4$sSELECT p.%2$I, p.%3$I, p.rating, p.events, p.duplicates, p.first_at, p.last_at, p.capped,
             %5$s AS reason FROM %1$I.pair p %6$s', r.name, r.user_column, r.item_column, core, final_reason,
@@ -509,13 +585,6 @@ BEGIN
                 rows::float8 / nullif(sum(rows) FILTER (WHERE step = 1) OVER (), 0)::float8 AS share
             FROM line WHERE rows IS NOT NULL OR step = 1$view$, r.name, r.user_column),
         format('COMMENT ON VIEW %I.report IS ''what became of the events: read = dropped + merged + rating''', r.name)];
-    IF r.storage <> 'view' THEN
-        statements := statements || ARRAY[
-            format('CREATE UNIQUE INDEX ON %I.rating (%I, %I)', r.name, r.user_column, r.item_column),
-            format('CREATE INDEX ON %I.rating (%I)', r.name, r.item_column),
-            format('CREATE UNIQUE INDEX ON %I.pair (%I, %I)', r.name, r.user_column, r.item_column),
-            format('CREATE UNIQUE INDEX ON %I.pair (reason) WHERE %I IS NULL', r.name, r.user_column)];
-    END IF;
     IF (o ->> 'keep_rejected')::boolean THEN
         statements := statements || format('CREATE TABLE %1$I.rejected AS SELECT raw_user, raw_item, kind, raw_value, raw_at, reason FROM %1$I.event WITH NO DATA', r.name);
     ELSE
@@ -527,6 +596,21 @@ END
 $$;
 
 COMMENT ON FUNCTION rating_set_statements IS 'the statements that create a set of ratings on its view source';
+
+-- The statements that create the indexes of what a set of ratings stores.
+CREATE FUNCTION rating_set_indexes(r rating_set) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT CASE WHEN r.storage = 'view' THEN '{}' ELSE ARRAY[
+            format('CREATE UNIQUE INDEX ON %I.rating (%I, %I)', r.name, r.user_column, r.item_column),
+            format('CREATE INDEX ON %I.rating (%I)', r.name, r.item_column)] END
+        || CASE WHEN (r.options ->> 'incremental')::boolean THEN ARRAY[
+            format('CREATE UNIQUE INDEX ON %I.pair (%I, %I)', r.name, r.user_column, r.item_column),
+            format('CREATE UNIQUE INDEX ON %I.pair (reason) WHERE %I IS NULL', r.name, r.user_column)] ELSE '{}' END;
+END;
+
+COMMENT ON FUNCTION rating_set_indexes IS 'the statements that create the indexes of a set of ratings';
 
 -- Bring pair and the rejected events up to date, in one statement so that all
 -- of it, and the log of changes, is of one snapshot.
@@ -553,7 +637,7 @@ BEGIN
             EXECUTE format('DELETE FROM %I.rejected', r.name);
         END IF;
         EXECUTE format('WITH pair AS (INSERT INTO %1$I.pair %2$s)%3$s%4$s SELECT', r.name,
-            socrec.pair_query(r, format('%I.event', r.name)),
+            socrec.pair_query_once(r),
             CASE WHEN incremental THEN format(', taken AS (DELETE FROM %I.change)', r.name) ELSE '' END,
             CASE WHEN keeps THEN format(', rejected AS (INSERT INTO %1$I.rejected SELECT raw_user, raw_item, kind, raw_value, raw_at, reason
                 FROM %1$I.event WHERE reason IS NOT NULL)', r.name) ELSE '' END);
@@ -575,7 +659,8 @@ BEGIN
         came AS MATERIALIZED (%4$s), went AS MATERIALIZED (%5$s),
         judged AS (SELECT came.*, 1 AS change FROM came UNION ALL SELECT went.*, -1 FROM went),
         touched AS MATERIALIZED (SELECT DISTINCT %2$I, %3$I FROM judged WHERE reason IS NULL),
-        fresh_event AS (SELECT e.* FROM touched t JOIN %1$I.event e ON e.%2$I %8$s t.%2$I AND e.%3$I %9$s t.%3$I WHERE e.reason IS NULL),
+        -- Only what the join leaves is worth being judged.
+        fresh_event AS (SELECT e.* FROM (SELECT e.* FROM touched t JOIN %1$I.event e ON e.%2$I %8$s t.%2$I AND e.%3$I %9$s t.%3$I OFFSET 0) e WHERE e.reason IS NULL),
         fresh AS MATERIALIZED (SELECT * FROM (%6$s) p WHERE %2$I IS NOT NULL),
         gone AS (DELETE FROM %1$I.pair p USING touched t
             WHERE p.%2$I %8$s t.%2$I AND p.%3$I %9$s t.%3$I
@@ -638,6 +723,12 @@ BEGIN
     ELSIF r.storage = 'table' THEN
         PERFORM socrec.refresh_pairs(r);
         EXECUTE format('ANALYZE %I.pair', r.name);
+        IF r.refreshed_at IS NULL THEN
+            EXECUTE format('INSERT INTO %1$I.rating SELECT %2$I, %3$I, rating, events, last_at FROM %1$I.outcome WHERE reason IS NULL',
+                r.name, r.user_column, r.item_column);
+            EXECUTE format('ANALYZE %I.rating', r.name);
+            RETURN;
+        END IF;
         EXECUTE format($statement$
             WITH new AS MATERIALIZED (SELECT %2$I, %3$I, rating, events, last_at FROM %1$I.outcome WHERE reason IS NULL),
             gone AS (DELETE FROM %1$I.rating r WHERE NOT EXISTS (SELECT FROM new n WHERE n.%2$I %4$s r.%2$I AND n.%3$I %5$s r.%3$I))
@@ -699,7 +790,7 @@ $$;
 
 COMMENT ON FUNCTION check_rating_set IS 'an error unless the registry row can become a set of ratings';
 
-CREATE FUNCTION build_rating_set(r rating_set, caller_path text) RETURNS void
+CREATE FUNCTION build_rating_set(r rating_set, caller_path text, once boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -727,12 +818,15 @@ BEGIN
     END IF;
     EXECUTE format('CREATE VIEW %I.event WITH (security_invoker = true) AS %s', r.name,
         socrec.event_query(r, format('%I.source', r.name)));
-    FOREACH statement IN ARRAY socrec.rating_set_statements(r) LOOP
+    FOREACH statement IN ARRAY socrec.rating_set_statements(r, once) LOOP
         EXECUTE statement;
     END LOOP;
     r.created_at := now();
     r.tracked := CASE WHEN (r.options ->> 'incremental')::boolean THEN socrec.tracked_state(r) END;
     PERFORM socrec.refresh_rating_set(r);
+    FOREACH statement IN ARRAY socrec.rating_set_indexes(r) LOOP
+        EXECUTE statement;
+    END LOOP;
     r.refreshed_at := CASE WHEN r.storage <> 'view' THEN now() END;
     -- A row without its schema is what DROP SCHEMA left behind.
     DELETE FROM socrec.rating_set o WHERE o.name = r.name;
@@ -781,7 +875,7 @@ DECLARE
     lines jsonb;
 BEGIN
     IF NOT dry_run THEN
-        PERFORM socrec.build_rating_set(r, caller_path);
+        PERFORM socrec.build_rating_set(r, caller_path, once => r.storage <> 'view');
         RETURN QUERY SELECT * FROM socrec.prepare_report($1);
         RETURN;
     END IF;
@@ -789,7 +883,7 @@ BEGIN
     BEGIN
         r.storage := 'view';
         r.options := $10 OPERATOR(pg_catalog.||) '{"incremental": false, "keep_rejected": false}';
-        PERFORM socrec.build_rating_set(r, caller_path);
+        PERFORM socrec.build_rating_set(r, caller_path, once => true);
         lines := (SELECT pg_catalog.jsonb_agg(p) FROM socrec.prepare_report($1) p);
         RAISE triggered_action_exception USING MESSAGE = 'dry run';
     EXCEPTION
