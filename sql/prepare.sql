@@ -613,8 +613,10 @@ END;
 COMMENT ON FUNCTION rating_set_indexes IS 'the statements that create the indexes of a set of ratings';
 
 -- Bring pair and the rejected events up to date, in one statement so that all
--- of it, and the log of changes, is of one snapshot.
-CREATE FUNCTION refresh_pairs(r rating_set) RETURNS void
+-- of it, and the log of changes, is of one snapshot; where a pair alone decides
+-- on its rating, the ratings of the pairs that have changed too.  Returns whether
+-- it did the latter.
+CREATE FUNCTION refresh_pairs(r rating_set) RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -622,6 +624,7 @@ DECLARE
     incremental boolean := (r.options ->> 'incremental')::boolean;
     keeps boolean := (r.options ->> 'keep_rejected')::boolean;
     everything boolean := NOT incremental OR r.refreshed_at IS NULL;
+    alone boolean := greatest((r.options ->> 'min_user_ratings')::integer, (r.options ->> 'min_item_ratings')::integer) <= 1;
     nestloop text := current_setting('enable_nestloop');
     same text[] := socrec.key_operators(r);
 BEGIN
@@ -641,7 +644,7 @@ BEGIN
             CASE WHEN incremental THEN format(', taken AS (DELETE FROM %I.change)', r.name) ELSE '' END,
             CASE WHEN keeps THEN format(', rejected AS (INSERT INTO %1$I.rejected SELECT raw_user, raw_item, kind, raw_value, raw_at, reason
                 FROM %1$I.event WHERE reason IS NOT NULL)', r.name) ELSE '' END);
-        RETURN;
+        RETURN false;
     END IF;
     EXECUTE format('ANALYZE %I.change', r.name);
     -- The planner cannot guess how much is in the log; where no index leads from
@@ -667,7 +670,7 @@ BEGIN
                 AND NOT EXISTS (SELECT FROM fresh f WHERE f.%2$I %8$s t.%2$I AND f.%3$I %9$s t.%3$I)),
         kept AS (INSERT INTO %1$I.pair SELECT * FROM fresh ON CONFLICT (%2$I, %3$I) DO UPDATE
             SET rating = EXCLUDED.rating, events = EXCLUDED.events, duplicates = EXCLUDED.duplicates, first_at = EXCLUDED.first_at,
-                last_at = EXCLUDED.last_at, capped = EXCLUDED.capped, reason = EXCLUDED.reason)%7$s
+                last_at = EXCLUDED.last_at, capped = EXCLUDED.capped, reason = EXCLUDED.reason)%10$s%7$s
         INSERT INTO %1$I.pair (events, duplicates, capped, reason)
             SELECT c.n, 0, false, c.reason
             FROM (SELECT reason, sum(change)::bigint AS n FROM judged WHERE reason IS NOT NULL GROUP BY reason
@@ -690,9 +693,18 @@ BEGIN
                 JOIN balance b ON s.image = ROW(b.raw_user, b.raw_item, b.kind, b.raw_value, b.raw_at, b.reason)::text
                 WHERE s.n <= -b.n))),
         rejected AS (INSERT INTO %1$I.rejected SELECT raw_user, raw_item, kind, raw_value, raw_at, reason
-            FROM balance CROSS JOIN LATERAL generate_series(1, n))$statement$, r.name) ELSE '' END, same[1], same[2]);
+            FROM balance CROSS JOIN LATERAL generate_series(1, n))$statement$, r.name) ELSE '' END, same[1], same[2],
+        CASE WHEN alone THEN format($statement$,
+        rating_gone AS (DELETE FROM %1$I.rating r USING touched t
+            WHERE r.%2$I %4$s t.%2$I AND r.%3$I %5$s t.%3$I
+                AND NOT EXISTS (SELECT FROM fresh f WHERE f.reason IS NULL AND f.%2$I %4$s t.%2$I AND f.%3$I %5$s t.%3$I)),
+        rating_kept AS (INSERT INTO %1$I.rating AS r SELECT %2$I, %3$I, rating, events, last_at FROM fresh WHERE reason IS NULL
+            ON CONFLICT (%2$I, %3$I) DO UPDATE SET rating = EXCLUDED.rating, events = EXCLUDED.events, last_at = EXCLUDED.last_at
+            WHERE (r.rating, r.events, r.last_at) IS DISTINCT FROM (EXCLUDED.rating, EXCLUDED.events, EXCLUDED.last_at))$statement$,
+            r.name, r.user_column, r.item_column, same[1], same[2]) ELSE '' END);
     PERFORM set_config('enable_nestloop', nestloop, true);
     EXECUTE format('DELETE FROM %I.pair WHERE %I IS NULL AND events = 0', r.name, r.user_column);
+    RETURN alone;
 END
 $$;
 
@@ -721,7 +733,9 @@ BEGIN
         EXECUTE format('REFRESH MATERIALIZED VIEW %I.pair', r.name);
         EXECUTE format('REFRESH MATERIALIZED VIEW %I.rating', r.name);
     ELSIF r.storage = 'table' THEN
-        PERFORM socrec.refresh_pairs(r);
+        IF socrec.refresh_pairs(r) THEN
+            RETURN;
+        END IF;
         EXECUTE format('ANALYZE %I.pair', r.name);
         IF r.refreshed_at IS NULL THEN
             EXECUTE format('INSERT INTO %1$I.rating SELECT %2$I, %3$I, rating, events, last_at FROM %1$I.outcome WHERE reason IS NULL',
