@@ -41,8 +41,10 @@ events["t"] = pd.to_datetime(events[at], errors="coerce", utc=True)
 events["w"] = events["n"] * (events[kind].map(WEIGHTS) if kind else 1)
 events = events[events[user].notna() & events[item].notna() & np.isfinite(events["w"]) & events["t"].notna()]
 events = events.drop_duplicates([user, item, "n", "t"] + ([kind] if kind else []))
-ratings = events.groupby([user, item], sort=False).agg(rating=("w", "sum"), events=("w", "size"), last_at=("t", "max"), least=("w", "min"))
-ratings = ratings[(ratings["least"] >= 0) | (ratings["rating"] > 0)].drop(columns="least").reset_index()
+events["size"] = events["w"].abs()
+ratings = events.groupby([user, item], sort=False).agg(rating=("w", "sum"), events=("w", "size"), last_at=("t", "max"), least=("w", "min"),
+                                                           size=("size", "sum"))
+ratings = ratings[(ratings["least"] >= 0) | (ratings["rating"] > 1e-12 * ratings["size"])].drop(columns=["least", "size"]).reset_index()
 clock.append(time.perf_counter())
 
 csv = io.StringIO()

@@ -409,7 +409,7 @@ BEGIN
     END IF;
     SELECT c INTO bad FROM unnest(ARRAY[r.user_column, r.item_column]) c
         WHERE c IN ('kind', 'value', 'at', 'weight', 'decay', 'cleaned', 'clipped', 'reason', 'raw_user', 'raw_item', 'raw_value', 'raw_at',
-            'rating', 'events', 'duplicates', 'first_at', 'last_at', 'capped', 'change', 'number', 'kind_weight', 'copies', 'combined', 'has_negative', 'w');
+            'rating', 'events', 'duplicates', 'first_at', 'last_at', 'capped', 'change', 'number', 'kind_weight', 'copies', 'combined', 'has_negative', 'magnitude', 'w');
     IF FOUND THEN
         RAISE duplicate_column USING MESSAGE = format('the ratings have a column "%s" of their own', bad.c),
             HINT = 'Give a query as source that calls this column something else.';

@@ -202,7 +202,7 @@ BEGIN
     END IF;
     RETURN format('SELECT p.%1$I, p.%2$I, %5$s
             FROM (SELECT e.%1$I, e.%2$I, %6$s AS combined, count(*) AS events, %7$s AS duplicates,
-                    min(e.at) AS first_at, max(e.at) AS last_at, bool_or(e.w < 0) AS has_negative
+                    min(e.at) AS first_at, max(e.at) AS last_at, bool_or(e.w < 0) AS has_negative, sum(abs(e.w)) AS magnitude
                 FROM (SELECT %1$I, %2$I, weight * decay AS w, at, %8$s AS copies FROM %4$s e) e
                 GROUP BY e.%1$I, e.%2$I) p
         UNION ALL
@@ -220,7 +220,9 @@ $$;
 
 COMMENT ON FUNCTION pair_query IS 'the query that combines events into pairs and counts the others';
 
--- What the query of pair says of a pair, but for the keys.
+-- What the query of pair says of a pair, but for the keys.  What is left of
+-- weights that cancel out but for rounding counts as nothing, whatever the order
+-- of additions.
 CREATE FUNCTION pair_columns(r rating_set) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -228,7 +230,7 @@ BEGIN ATOMIC
     SELECT format('%s AS rating, p.events, p.duplicates, p.first_at, p.last_at, %s AS capped, CASE WHEN %s THEN ''cancelled out'' END AS reason',
         CASE WHEN r.options ->> 'cap' IS NULL THEN 'p.combined' ELSE format('least(p.combined, %L::float8)', r.options ->> 'cap') END,
         CASE WHEN r.options ->> 'cap' IS NULL THEN 'false' ELSE format('p.combined > %L::float8', r.options ->> 'cap') END,
-        CASE WHEN r.options ->> 'negative' = 'subtract' THEN 'p.has_negative AND p.combined <= 0' ELSE 'false' END);
+        CASE WHEN r.options ->> 'negative' = 'subtract' THEN 'p.has_negative AND p.combined <= 1e-12 * p.magnitude' ELSE 'false' END);
 END;
 
 COMMENT ON FUNCTION pair_columns IS 'what is said of a pair';
@@ -259,7 +261,7 @@ BEGIN
     END IF;
     RETURN format('WITH p AS MATERIALIZED (
             SELECT %1$s AS %3$I, %2$s AS %4$I, reason, %5$s AS combined, count(*) AS events, (sum(e.copies) - count(*))::bigint AS duplicates,
-                min(e.at) AS first_at, max(e.at) AS last_at, bool_or(e.w < 0) AS has_negative, %6$s
+                min(e.at) AS first_at, max(e.at) AS last_at, bool_or(e.w < 0) AS has_negative, sum(abs(e.w)) AS magnitude, %6$s
             FROM %7$s e GROUP BY %1$s, %2$s, reason)
         SELECT %8$s AS %3$I, %9$s AS %4$I, %10$s FROM p WHERE p.reason IS NULL
         UNION ALL

@@ -221,6 +221,13 @@ DELETE FROM plain WHERE user_id = 'u4';
 ALTER TABLE plain ENABLE TRIGGER ALL;
 SELECT changed_and_equal();
 SELECT drop_ratings('parts');
+-- what is left by rounding alone is nothing: 0.1 + 0.2 - 0.3
+CREATE TABLE rounded (user_id integer, item_id integer, value float8);
+INSERT INTO rounded VALUES (1, 1, 0.1), (1, 1, 0.2), (1, 1, -0.3), (1, 2, 0.1), (1, 2, -0.05);
+SELECT effect, reason, rows FROM create_ratings('parts', 'rounded', value_column => 'value');
+SELECT drop_ratings('parts');
+SELECT effect, reason, rows FROM create_ratings('parts', 'rounded', value_column => 'value', storage => 'view');
+SELECT drop_ratings('parts');
 -- times that decay cannot subtract
 INSERT INTO plain VALUES ('u1', 'i1', 1, 'infinity');
 SELECT create_ratings('parts', 'plain', time_column => 'at', storage => 'view', options => '{"half_life": "1 day"}');
@@ -283,5 +290,5 @@ SELECT drop_ratings('x');
 SELECT track_changes('public', 'pg_catalog.pg_tables', '{tablename}');
 SELECT count(*) FROM rating_set;
 
-DROP TABLE event, reports, repeated, chain, pairs, left_over, shop, parted, nothing, plain;
+DROP TABLE event, reports, repeated, chain, pairs, left_over, shop, parted, nothing, plain, rounded;
 DROP FUNCTION combined, same_as_rebuild, differences, changed_and_equal;
