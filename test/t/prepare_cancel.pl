@@ -114,7 +114,9 @@ foreach my $what (qw(core create refresh_incremental))
         $session->quit;
         SKIP:
         {
-            skip 'peak memory is not known', 1 if !defined $before || !defined $after || $what ne 'core';
+            # What creates and refreshes has the executor's memory besides.
+            last SKIP if $what ne 'core';
+            skip 'peak memory is not known', 1 if !defined $before || !defined $after;
             cmp_ok($after - $before, '<', $limit + 5, "$what under $limit MB: refused before it is taken");
         }
         is($node->safe_psql('postgres', $state_query), $state, "$what under $limit MB: nothing is left, nothing has changed");
