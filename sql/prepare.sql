@@ -82,7 +82,8 @@ CREATE TABLE rating_set (
     storage text NOT NULL,
     options jsonb NOT NULL,
     created_at timestamptz NOT NULL,
-    refreshed_at timestamptz
+    refreshed_at timestamptz,
+    tracked jsonb
 );
 
 COMMENT ON TABLE rating_set IS 'every set of ratings made by create_ratings';
@@ -90,6 +91,7 @@ COMMENT ON COLUMN rating_set.name IS 'the schema that holds it';
 COMMENT ON COLUMN rating_set.storage IS 'table, view or materialized view';
 COMMENT ON COLUMN rating_set.options IS 'all options, defaults filled in';
 COMMENT ON COLUMN rating_set.refreshed_at IS 'null for views, which are always fresh';
+COMMENT ON COLUMN rating_set.tracked IS 'of incremental ratings: what the last refresh found that the log does not tell; null: it cannot be relied on';
 
 SELECT pg_catalog.pg_extension_config_dump('rating_set', '');
 
@@ -112,6 +114,9 @@ DECLARE
     list text := (SELECT string_agg(DISTINCT quote_ident(c), ', ') FROM unnest(columns) c);
     row_list text;
     event text;
+    name text;
+    level text;
+    mode text;
 BEGIN
     IF kind IS NULL OR kind NOT IN ('r', 'p')
         OR kind = 'r' AND EXISTS (SELECT FROM pg_inherits WHERE inhparent = source) THEN
@@ -137,34 +142,87 @@ BEGIN
         BEGIN
             IF TG_OP = 'TRUNCATE' THEN
                 INSERT INTO %1$I.change (change) VALUES (0);
-                RETURN NULL;
-            END IF;
-            IF TG_OP IN ('DELETE', 'UPDATE') THEN
-                INSERT INTO %1$I.change (%2$s, change) SELECT %3$s, -1 FROM %4$s;
-            END IF;
-            IF TG_OP IN ('INSERT', 'UPDATE') THEN
-                INSERT INTO %1$I.change (%2$s, change) SELECT %5$s, 1 FROM %6$s;
+            ELSIF TG_LEVEL = 'ROW' THEN
+                IF TG_OP <> 'INSERT' THEN
+                    INSERT INTO %1$I.change (%2$s, change) VALUES (%3$s, -1);
+                END IF;
+                IF TG_OP <> 'DELETE' THEN
+                    INSERT INTO %1$I.change (%2$s, change) VALUES (%4$s, 1);
+                END IF;
+            ELSE
+                IF TG_OP <> 'INSERT' THEN
+                    INSERT INTO %1$I.change (%2$s, change) SELECT %5$s, -1 FROM old_rows;
+                END IF;
+                IF TG_OP <> 'DELETE' THEN
+                    INSERT INTO %1$I.change (%2$s, change) SELECT %6$s, 1 FROM new_rows;
+                END IF;
             END IF;
             RETURN NULL;
         END
         $body$ $template$, schema, list,
-        format(row_list, CASE kind WHEN 'r' THEN 'old_rows' ELSE 'old_row' END), CASE kind WHEN 'r' THEN 'old_rows' ELSE '(SELECT (OLD).*) old_row' END,
-        format(row_list, CASE kind WHEN 'r' THEN 'new_rows' ELSE 'new_row' END), CASE kind WHEN 'r' THEN 'new_rows' ELSE '(SELECT (NEW).*) new_row' END);
+        format(row_list, 'OLD'), format(row_list, 'NEW'), format(row_list, 'old_rows'), format(row_list, 'new_rows'));
     EXECUTE format('REVOKE ALL ON FUNCTION %I.log_change() FROM PUBLIC', schema);
-    FOREACH event IN ARRAY ARRAY['insert', 'update', 'delete'] LOOP
-        EXECUTE format('CREATE TRIGGER %I AFTER %s ON %s %s EXECUTE FUNCTION %I.log_change()',
-            format('socrec_%s_%s_%s', event, quote_ident(schema)::regnamespace::oid, left(schema, 30)), event, source,
-            CASE WHEN kind = 'p' THEN 'FOR EACH ROW'
-                ELSE CASE WHEN event <> 'delete' THEN 'REFERENCING NEW TABLE AS new_rows ' ELSE 'REFERENCING ' END
-                    || CASE WHEN event <> 'insert' THEN 'OLD TABLE AS old_rows ' ELSE '' END || 'FOR EACH STATEMENT' END,
-            schema);
+    -- A plain table is logged by statement, which costs least; but what comes by
+    -- logical replication fires row triggers alone.
+    FOR event, name, level, mode IN
+        SELECT e, format('socrec_%s_%s_%s', e || CASE l WHEN 'ROW' THEN '_row' ELSE '' END, quote_ident(schema)::regnamespace::oid, left(schema, 30)),
+            CASE WHEN l = 'ROW' OR e = 'truncate' THEN '' ELSE 'REFERENCING'
+                || CASE WHEN e <> 'delete' THEN ' NEW TABLE AS new_rows' ELSE '' END
+                || CASE WHEN e <> 'insert' THEN ' OLD TABLE AS old_rows' ELSE '' END END || ' FOR EACH ' || l,
+            CASE WHEN kind = 'p' OR e = 'truncate' THEN 'ENABLE ALWAYS' WHEN l = 'ROW' THEN 'ENABLE REPLICA' ELSE 'ENABLE' END
+        FROM unnest(ARRAY['insert', 'update', 'delete', 'truncate']) e, unnest(ARRAY['STATEMENT', 'ROW']) l
+        WHERE CASE WHEN e = 'truncate' THEN l = 'STATEMENT' ELSE kind = 'r' OR l = 'ROW' END
+    LOOP
+        EXECUTE format('CREATE TRIGGER %I AFTER %s ON %s %s EXECUTE FUNCTION %I.log_change()', name, event, source, level, schema);
+        EXECUTE format('ALTER TABLE %s %s TRIGGER %I', source, mode, name);
     END LOOP;
-    EXECUTE format('CREATE TRIGGER %I AFTER TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION %I.log_change()',
-        format('socrec_truncate_%s_%s', quote_ident(schema)::regnamespace::oid, left(schema, 30)), source, schema);
 END
 $$;
 
 COMMENT ON FUNCTION track_changes IS 'logs the rows that come to and go from a table in a table called change';
+
+-- What must be as it was for a log of changes to be complete: partitions, which
+-- come and go without an event, and settings, which give times another meaning.
+-- A partition that was attached anew has a new trigger, one that was truncated a
+-- new file.  NULL where the log cannot be complete: triggers have been dropped,
+-- disabled or enabled in another way, or the table has got children.
+CREATE FUNCTION tracked_state(schema text, time_column text) RETURNS jsonb
+LANGUAGE sql VOLATILE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH log AS (SELECT t.*, c.relkind FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+        WHERE t.tgfoid = to_regprocedure(format('%I.log_change()', schema)))
+    SELECT jsonb_build_object(
+        'settings', (SELECT DISTINCT current_setting('TimeZone') || ' ' || current_setting('DateStyle')
+            FROM log o JOIN pg_attribute a ON a.attrelid = o.tgrelid
+            WHERE o.tgparentid = 0 AND a.attname = time_column AND a.atttypid <> 'timestamptz'::regtype),
+        'partitions', coalesce(jsonb_agg(jsonb_build_array(t.tgrelid::regclass::text, t.oid::bigint, pg_relation_filenode(t.tgrelid)::bigint) ORDER BY t.oid)
+            FILTER (WHERE t.tgparentid <> 0), '[]'))
+    FROM log t
+    HAVING count(*) FILTER (WHERE t.tgparentid = 0) = max(CASE t.relkind WHEN 'r' THEN 7 ELSE 4 END) FILTER (WHERE t.tgparentid = 0)
+        -- The lowest bit of tgtype says row, the sixth truncate.
+        AND bool_and(t.tgenabled = CASE WHEN t.tgparentid <> 0 OR t.relkind = 'p' OR t.tgtype & 32 > 0 THEN 'A' WHEN t.tgtype & 1 > 0 THEN 'R' ELSE 'O' END)
+        AND NOT bool_or(t.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = t.tgrelid))
+$$;
+
+COMMENT ON FUNCTION tracked_state IS 'what a log of changes does not tell, or null if it cannot be complete';
+
+CREATE FUNCTION check_tracked(schema text, time_column text) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    state jsonb := socrec.tracked_state(schema, time_column);
+BEGIN
+    IF state IS NULL THEN
+        RAISE WARNING USING MESSAGE = format('not all changes of the source of %I are logged, so every refresh is a rebuild', schema),
+            HINT = 'Its triggers have been dropped, disabled or enabled in another way, or it has got children. Drop and create anew.';
+    END IF;
+    RETURN state;
+END
+$$;
+
+COMMENT ON FUNCTION check_tracked IS 'tracked_state, with a warning if it is null';
 
 -- All options: the given ones over the defaults.
 CREATE FUNCTION rating_options(given jsonb, has_time boolean) RETURNS jsonb
@@ -202,7 +260,8 @@ BEGIN
             USING MESSAGE = 'incremental ratings that decay or have a window need option "as_of"',
                   HINT = 'With a moving time every rating changes with every refresh.';
     END IF;
-    RETURN known;
+    -- A time means what it says here and now, whoever refreshes later and where.
+    RETURN known || (SELECT jsonb_object_agg(t, (known ->> t)::timestamptz) FROM unnest(ARRAY['as_of', 'since', 'until']) t);
 END
 $$;
 
@@ -220,268 +279,11 @@ $$;
 
 COMMENT ON FUNCTION key_operators IS 'the operators by which users and items are equal';
 
-CREATE FUNCTION source_type(r rating_set, column_name text) RETURNS regtype
-LANGUAGE sql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    SELECT a.atttypid::regtype FROM pg_attribute a
-    WHERE a.attrelid = format('%I.source', r.name)::regclass AND a.attname = column_name;
-END;
-
-COMMENT ON FUNCTION source_type IS 'the type of a column of the view source';
-
--- Expressions of the view event, from the types of the view source.
-
-CREATE FUNCTION key_expression(r rating_set, column_name text) RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    SELECT CASE WHEN t.typcategory <> 'S' OR r.options ->> 'fold_case' = 'none' AND NOT (r.options ->> 'trim')::boolean
-        THEN format('s.%I', column_name)
-        ELSE format('nullif(%s, '''')::%s%s',
-            format(CASE r.options ->> 'fold_case' WHEN 'none' THEN '%s' ELSE (r.options ->> 'fold_case') || '(%s)' END,
-                format(CASE WHEN (r.options ->> 'trim')::boolean THEN 'btrim(%s, E'' \t\n\r'')' ELSE '%s' END,
-                    format('s.%I::text', column_name))),
-            format_type(a.atttypid, a.atttypmod),
-            coalesce((SELECT format(' COLLATE %I.%I', n.nspname, l.collname)
-                FROM pg_collation l JOIN pg_namespace n ON n.oid = l.collnamespace WHERE l.oid = a.attcollation), '')) END
-    FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
-    WHERE a.attrelid = format('%I.source', r.name)::regclass AND a.attname = column_name;
-END;
-
-COMMENT ON FUNCTION key_expression IS 'the expression of a cleaned key';
-
-CREATE FUNCTION number_expression(r rating_set) RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    SELECT CASE WHEN r.value_column IS NULL THEN '1::float8'
-        ELSE as_number('s.value', source_type(r, 'value'), format('value_column "%s"', r.value_column)) END;
-END;
-
-COMMENT ON FUNCTION number_expression IS 'the expression of an event''s value as a number';
-
-CREATE FUNCTION time_expression(r rating_set) RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    SELECT CASE WHEN r.time_column IS NULL THEN 'NULL::timestamptz'
-        ELSE as_time('s.at', source_type(r, 'at'), format('time_column "%s"', r.time_column)) END;
-END;
-
-COMMENT ON FUNCTION time_expression IS 'the expression of an event''s time';
-
--- The query of the view event, over a relation with the columns of the view
--- source.
-CREATE FUNCTION event_query(r rating_set, relation text) RETURNS text
-LANGUAGE plpgsql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    o CONSTANT jsonb := r.options;
-    as_of text := coalesce(quote_literal(o ->> 'as_of') || '::timestamptz', 'now()');
-    kind_weight text := '1::float8';
-    reasons text := '';
-    outside text[] := '{}';
-    number text := 'c.number';
-    user_key text := socrec.key_expression(r, r.user_column);
-    item_key text := socrec.key_expression(r, r.item_column);
-BEGIN
-    IF r.time_column IS NOT NULL THEN
-        reasons := reasons || ' WHEN c.raw_at IS NULL THEN ''null time'' WHEN c.at IS NULL OR NOT isfinite(c.at) THEN ''unparsable time''';
-        IF o ->> 'window' IS NOT NULL THEN
-            outside := outside || format('c.at < %s - %L::interval OR c.at > %s', as_of, o ->> 'window', as_of);
-        END IF;
-        IF o ->> 'since' IS NOT NULL THEN
-            outside := outside || format('c.at < %L::timestamptz', o ->> 'since');
-        END IF;
-        IF o ->> 'until' IS NOT NULL THEN
-            outside := outside || format('c.at >= %L::timestamptz', o ->> 'until');
-        END IF;
-        IF outside <> '{}' THEN
-            reasons := reasons || format(' WHEN %s THEN ''outside window''', array_to_string(outside, ' OR '));
-        END IF;
-    END IF;
-    IF r.kind_column IS NOT NULL THEN
-        kind_weight := (SELECT 'CASE s.kind::text' || string_agg(format(' WHEN %L THEN %L::float8', w.key, w.value #>> '{}'), '') || ' END'
-            FROM jsonb_each(r.weights) w);
-        reasons := reasons || ' WHEN c.kind_weight IS NULL THEN ''unknown kind''';
-    END IF;
-    IF r.value_column IS NOT NULL THEN
-        reasons := reasons || ' WHEN c.raw_value IS NULL THEN ''null value'' WHEN c.number IS NULL THEN ''unparsable value'''
-            || ' WHEN c.number IN (''NaN'', ''Infinity'', ''-Infinity'') THEN ''value not finite''';
-    END IF;
-    IF coalesce(o ->> 'minimum', o ->> 'maximum') IS NOT NULL THEN
-        number := concat('least(', o ->> 'maximum', CASE WHEN o ->> 'maximum' IS NOT NULL THEN ', ' END,
-            'greatest(', o ->> 'minimum', CASE WHEN o ->> 'minimum' IS NOT NULL THEN ', ' END, 'c.number))');
-        IF o ->> 'out_of_range' = 'drop' THEN
-            reasons := reasons || format(' WHEN c.number <> %s THEN ''value out of range''', number);
-            number := 'c.number';
-        END IF;
-    END IF;
-    IF o ->> 'negative' = 'drop' THEN
-        reasons := reasons || format(' WHEN c.kind_weight * %s < 0 THEN ''negative''', number);
-    END IF;
-    RETURN format('SELECT c.%2$I, c.%3$I, c.kind, c.number AS value, c.at, c.kind_weight * %8$s AS weight, %9$s AS decay,
-            c.cleaned, %10$s AS clipped,
-            CASE WHEN c.%2$I IS NULL THEN ''null user'' WHEN c.%3$I IS NULL THEN ''null item''%11$s END AS reason,
-            c.raw_user, c.raw_item, c.raw_value, c.raw_at
-        FROM (SELECT %4$s AS %2$I, %5$s AS %3$I, %12$s AS kind, %6$s AS number, %7$s AS at, %13$s AS kind_weight,
-                %14$s AS cleaned, s.%2$I AS raw_user, s.%3$I AS raw_item, s.value AS raw_value, s.at AS raw_at
-            FROM %1$s s) c',
-        relation, r.user_column, r.item_column, user_key, item_key,
-        socrec.number_expression(r), socrec.time_expression(r), number,
-        CASE WHEN o ->> 'half_life' IS NULL THEN '1::float8'
-            ELSE format('exp(-0.693147180559945309 * greatest(0, extract(epoch FROM %s - c.at)::float8) / %s)', as_of,
-                extract(epoch FROM (o ->> 'half_life')::interval)::float8) END,
-        CASE WHEN number = 'c.number' THEN 'false' ELSE format('c.number <> %s', number) END,
-        reasons, CASE WHEN r.kind_column IS NULL THEN 'NULL::text' ELSE 's.kind::text' END, kind_weight,
-        concat_ws(' OR ', 'false',
-            CASE WHEN user_key <> format('s.%I', r.user_column) THEN format('s.%I::text <> (%s)::text', r.user_column, user_key) END,
-            CASE WHEN item_key <> format('s.%I', r.item_column) THEN format('s.%I::text <> (%s)::text', r.item_column, item_key) END));
-END
-$$;
-
-COMMENT ON FUNCTION event_query IS 'the query that cleans and judges events';
-
--- The query of pair, over a relation with the columns of the view event.  Beside
--- a row for each pair it has one, without a pair, for each reason to drop or
--- change an event, and how many there were.
-CREATE FUNCTION pair_query(r rating_set, relation text) RETURNS text
-LANGUAGE plpgsql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    o CONSTANT jsonb := r.options;
-    subtracts boolean := o ->> 'negative' = 'subtract';
-    combined text;
-    copies text := '1';
-    events text := format('(SELECT * FROM %s WHERE reason IS NULL)', relation);
-BEGIN
-    IF (o ->> 'drop_duplicates')::boolean THEN
-        events := format('(SELECT %1$I, %2$I, weight, decay, at, count(*) AS copies FROM %3$s WHERE reason IS NULL
-            GROUP BY %1$I, %2$I, kind, value, at, weight, decay)', r.user_column, r.item_column, relation);
-        copies := 'e.copies';
-    END IF;
-    combined := CASE o ->> 'combine'
-        WHEN 'sum' THEN 'sum(e.w)'
-        WHEN 'log1p' THEN 'ln(1 + greatest(0, sum(e.w)))'
-        WHEN 'count' THEN 'sum(sign(e.w))'
-        ELSE format(CASE WHEN subtracts THEN 'coalesce(%s FILTER (WHERE e.w >= 0)%s, 0) + coalesce(sum(e.w) FILTER (WHERE e.w < 0), 0)' ELSE '%s%s' END,
-            CASE o ->> 'combine' WHEN 'max' THEN 'max(e.w)' WHEN 'mean' THEN 'avg(e.w)'
-                WHEN 'first' THEN '(array_agg(e.w ORDER BY e.at, e.w DESC)'
-                WHEN 'last' THEN '(array_agg(e.w ORDER BY e.at DESC, e.w DESC)' END,
-            CASE WHEN o ->> 'combine' IN ('first', 'last') THEN ')[1]' ELSE '' END) END;
-    RETURN format('SELECT p.%1$I, p.%2$I, %7$s AS rating, p.events, p.duplicates, p.first_at, p.last_at,
-                %8$s AS capped, CASE WHEN %9$s THEN ''cancelled out'' END AS reason
-            FROM (SELECT e.%1$I, e.%2$I, %5$s AS combined, count(*) AS events, %6$s AS duplicates,
-                    min(e.at) AS first_at, max(e.at) AS last_at, bool_or(e.w < 0) AS has_negative
-                FROM (SELECT %1$I, %2$I, weight * decay AS w, at, %10$s AS copies FROM %4$s e) e
-                GROUP BY e.%1$I, e.%2$I) p
-        UNION ALL
-        SELECT NULL, NULL, NULL, c.n, 0, NULL, NULL, false, c.reason
-            FROM (SELECT reason, count(*) AS n, count(*) FILTER (WHERE cleaned) AS cleaned, count(*) FILTER (WHERE clipped) AS clipped
-                FROM %3$s GROUP BY reason) s
-            CROSS JOIN LATERAL (VALUES (s.reason, CASE WHEN s.reason IS NOT NULL THEN s.n END),
-                (''key cleaned'', CASE WHEN s.reason IS NULL THEN s.cleaned END),
-                (''value clipped'', CASE WHEN s.reason IS NULL THEN s.clipped END)) c (reason, n)
-            WHERE c.n > 0',
-        r.user_column, r.item_column, relation, events, combined,
-        CASE copies WHEN '1' THEN '0::bigint' ELSE '(sum(e.copies) - count(*))::bigint' END,
-        CASE WHEN o ->> 'cap' IS NULL THEN 'p.combined' ELSE format('least(p.combined, %L::float8)', o ->> 'cap') END,
-        CASE WHEN o ->> 'cap' IS NULL THEN 'false' ELSE format('p.combined > %L::float8', o ->> 'cap') END,
-        CASE WHEN subtracts THEN 'p.has_negative AND p.combined <= 0' ELSE 'false' END,
-        copies);
-END
-$$;
-
-COMMENT ON FUNCTION pair_query IS 'the query that combines events into pairs and counts the others';
-
--- The statements that create what stands on the view source.
-CREATE FUNCTION rating_set_statements(r rating_set) RETURNS text[]
-LANGUAGE plpgsql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    o CONSTANT jsonb := r.options;
-    has_minimum boolean := greatest((o ->> 'min_user_ratings')::integer, (o ->> 'min_item_ratings')::integer) > 1;
-    create_stored text := CASE r.storage WHEN 'view' THEN 'CREATE VIEW %s WITH (security_invoker = true) AS '
-        WHEN 'table' THEN 'CREATE TABLE %s AS ' ELSE 'CREATE MATERIALIZED VIEW %s AS ' END;
-    with_data text := CASE r.storage WHEN 'table' THEN ' WITH NO DATA' ELSE '' END;
-    pair text := format('%I.pair', r.name);
-    core text := '';
-    final_reason text := 'p.reason';
-    same text[] := socrec.key_operators(r);
-    statements text[];
-BEGIN
-    IF has_minimum THEN
-        SELECT format('WITH d AS MATERIALIZED (SELECT * FROM socrec.rating_core(%L, NULL::%s, NULL::%s, %s, %s)) ',
-                format('SELECT %I, %I FROM %s WHERE reason IS NULL', r.user_column, r.item_column, pair),
-                format_type(u.atttypid, -1), format_type(i.atttypid, -1), o ->> 'min_user_ratings', o ->> 'min_item_ratings')
-            INTO core
-            FROM pg_attribute u, pg_attribute i
-            WHERE u.attrelid = format('%I.event', r.name)::regclass AND u.attname = r.user_column
-                AND i.attrelid = u.attrelid AND i.attname = r.item_column;
-        final_reason := 'CASE WHEN p.reason IS NOT NULL THEN p.reason WHEN u.round < coalesce(i.round, 2147483647) THEN ''user below minimum''
-            WHEN i.round IS NOT NULL THEN ''item below minimum'' END';
-    END IF;
-    statements := ARRAY[
-        format('COMMENT ON VIEW %I.event IS ''every event: its weight, and why it is dropped if it is''', r.name),
-        format(create_stored, pair) || socrec.pair_query(r, format('%I.event', r.name)) || with_data,
-        format('COMMENT ON %s %s IS ''the events of each user and item combined; rows without a user count what else happened''', upper(r.storage), pair),
-        format('CREATE VIEW %1$I.outcome WITH (security_invoker = true) AS %4$sSELECT p.%2$I, p.%3$I, p.rating, p.events, p.duplicates, p.first_at, p.last_at, p.capped,
-            %5$s AS reason FROM %1$I.pair p %6$s', r.name, r.user_column, r.item_column, core, final_reason,
-            CASE WHEN has_minimum THEN format('LEFT JOIN d u ON u.user_id %1$s p.%2$I LEFT JOIN d i ON i.item_id %3$s p.%4$I',
-                same[1], r.user_column, same[2], r.item_column) ELSE '' END),
-        format('COMMENT ON VIEW %I.outcome IS ''the pairs, and why one gives no rating if it does not''', r.name),
-        format(create_stored, format('%I.rating', r.name)) || format('SELECT %2$I, %3$I, rating, events, last_at FROM %1$I.outcome WHERE reason IS NULL',
-            r.name, r.user_column, r.item_column) || with_data,
-        format('COMMENT ON %s %I.rating IS ''one rating for each user and item''', upper(r.storage), r.name),
-        format($view$CREATE VIEW %1$I.report WITH (security_invoker = true) AS
-            WITH o AS MATERIALIZED (
-                SELECT reason, %2$I IS NULL AS no_pair, sum(events) AS events, sum(duplicates) AS duplicates,
-                    count(*) AS pairs, count(*) FILTER (WHERE capped) AS capped
-                FROM %1$I.outcome GROUP BY 1, 2),
-            line (step, effect, reason, rows) AS (
-                SELECT 1, 'read', NULL, sum(events) FILTER (WHERE reason NOT IN ('key cleaned', 'value clipped') OR reason IS NULL) + sum(duplicates) FROM o
-                UNION ALL
-                SELECT 2, 'dropped', reason, events FROM o WHERE reason NOT IN ('key cleaned', 'value clipped')
-                UNION ALL
-                SELECT 2, 'dropped', 'duplicate event', nullif(sum(duplicates), 0) FROM o
-                UNION ALL
-                SELECT 3, 'merged', 'same user and item', nullif(sum(events - pairs), 0) FROM o WHERE reason IS NULL
-                UNION ALL
-                SELECT 4, 'rating', NULL, coalesce(sum(pairs), 0) FROM o WHERE reason IS NULL
-                UNION ALL
-                SELECT 5, 'changed', reason, events FROM o WHERE reason IN ('key cleaned', 'value clipped')
-                UNION ALL
-                SELECT 5, 'changed', 'rating capped', nullif(sum(capped), 0) FROM o WHERE reason IS NULL)
-            SELECT step, effect, reason, coalesce(rows, 0)::bigint AS rows,
-                rows::float8 / nullif(sum(rows) FILTER (WHERE step = 1) OVER (), 0)::float8 AS share
-            FROM line WHERE rows IS NOT NULL OR step = 1$view$, r.name, r.user_column),
-        format('COMMENT ON VIEW %I.report IS ''what became of the events: read = dropped + merged + rating''', r.name)];
-    IF r.storage <> 'view' THEN
-        statements := statements || ARRAY[
-            format('CREATE UNIQUE INDEX ON %I.rating (%I, %I)', r.name, r.user_column, r.item_column),
-            format('CREATE INDEX ON %I.rating (%I)', r.name, r.item_column),
-            format('CREATE UNIQUE INDEX ON %I.pair (%I, %I)', r.name, r.user_column, r.item_column),
-            format('CREATE UNIQUE INDEX ON %I.pair (reason) WHERE %I IS NULL', r.name, r.user_column)];
-    END IF;
-    IF (o ->> 'keep_rejected')::boolean THEN
-        statements := statements || format('CREATE TABLE %1$I.rejected AS SELECT raw_user, raw_item, kind, raw_value, raw_at, reason FROM %1$I.event WITH NO DATA', r.name);
-    ELSE
-        statements := statements || format('CREATE VIEW %1$I.rejected WITH (security_invoker = true) AS
-            SELECT raw_user, raw_item, kind, raw_value, raw_at, reason FROM %1$I.event WHERE reason IS NOT NULL', r.name);
-    END IF;
-    RETURN statements;
-END
-$$;
-
-COMMENT ON FUNCTION rating_set_statements IS 'the statements that create a set of ratings on its view source';
-
 -- Bring pair and the rejected events up to date, in one statement so that all
--- of it, and the log of changes, is of one snapshot.
-CREATE FUNCTION refresh_pairs(r rating_set) RETURNS void
+-- of it, and the log of changes, is of one snapshot; where a pair alone decides
+-- on its rating, the ratings of the pairs that have changed too.  Returns whether
+-- it did the latter.
+CREATE FUNCTION refresh_pairs(r rating_set) RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -489,10 +291,14 @@ DECLARE
     incremental boolean := (r.options ->> 'incremental')::boolean;
     keeps boolean := (r.options ->> 'keep_rejected')::boolean;
     everything boolean := NOT incremental OR r.refreshed_at IS NULL;
+    alone boolean := greatest((r.options ->> 'min_user_ratings')::integer, (r.options ->> 'min_item_ratings')::integer) <= 1;
     nestloop text := current_setting('enable_nestloop');
     same text[] := socrec.key_operators(r);
 BEGIN
-    IF incremental AND NOT everything THEN
+    IF NOT everything THEN
+        everything := coalesce(r.tracked <> socrec.tracked_state(r.name, r.time_column), true);
+    END IF;
+    IF NOT everything THEN
         EXECUTE format('SELECT EXISTS (SELECT FROM %I.change WHERE change = 0)', r.name) INTO everything;
     END IF;
     IF everything THEN
@@ -501,11 +307,11 @@ BEGIN
             EXECUTE format('DELETE FROM %I.rejected', r.name);
         END IF;
         EXECUTE format('WITH pair AS (INSERT INTO %1$I.pair %2$s)%3$s%4$s SELECT', r.name,
-            socrec.pair_query(r, format('%I.event', r.name)),
+            socrec.pair_query_once(r),
             CASE WHEN incremental THEN format(', taken AS (DELETE FROM %I.change)', r.name) ELSE '' END,
             CASE WHEN keeps THEN format(', rejected AS (INSERT INTO %1$I.rejected SELECT raw_user, raw_item, kind, raw_value, raw_at, reason
                 FROM %1$I.event WHERE reason IS NOT NULL)', r.name) ELSE '' END);
-        RETURN;
+        RETURN false;
     END IF;
     EXECUTE format('ANALYZE %I.change', r.name);
     -- The planner cannot guess how much is in the log; where no index leads from
@@ -523,14 +329,15 @@ BEGIN
         came AS MATERIALIZED (%4$s), went AS MATERIALIZED (%5$s),
         judged AS (SELECT came.*, 1 AS change FROM came UNION ALL SELECT went.*, -1 FROM went),
         touched AS MATERIALIZED (SELECT DISTINCT %2$I, %3$I FROM judged WHERE reason IS NULL),
-        fresh_event AS (SELECT e.* FROM touched t JOIN %1$I.event e ON e.%2$I %8$s t.%2$I AND e.%3$I %9$s t.%3$I WHERE e.reason IS NULL),
+        -- Only what the join leaves is worth being judged.
+        fresh_event AS (SELECT e.* FROM (SELECT e.* FROM touched t JOIN %1$I.event e ON e.%2$I %8$s t.%2$I AND e.%3$I %9$s t.%3$I OFFSET 0) e WHERE e.reason IS NULL),
         fresh AS MATERIALIZED (SELECT * FROM (%6$s) p WHERE %2$I IS NOT NULL),
         gone AS (DELETE FROM %1$I.pair p USING touched t
             WHERE p.%2$I %8$s t.%2$I AND p.%3$I %9$s t.%3$I
                 AND NOT EXISTS (SELECT FROM fresh f WHERE f.%2$I %8$s t.%2$I AND f.%3$I %9$s t.%3$I)),
         kept AS (INSERT INTO %1$I.pair SELECT * FROM fresh ON CONFLICT (%2$I, %3$I) DO UPDATE
             SET rating = EXCLUDED.rating, events = EXCLUDED.events, duplicates = EXCLUDED.duplicates, first_at = EXCLUDED.first_at,
-                last_at = EXCLUDED.last_at, capped = EXCLUDED.capped, reason = EXCLUDED.reason)%7$s
+                last_at = EXCLUDED.last_at, capped = EXCLUDED.capped, reason = EXCLUDED.reason)%10$s%7$s
         INSERT INTO %1$I.pair (events, duplicates, capped, reason)
             SELECT c.n, 0, false, c.reason
             FROM (SELECT reason, sum(change)::bigint AS n FROM judged WHERE reason IS NOT NULL GROUP BY reason
@@ -553,25 +360,22 @@ BEGIN
                 JOIN balance b ON s.image = ROW(b.raw_user, b.raw_item, b.kind, b.raw_value, b.raw_at, b.reason)::text
                 WHERE s.n <= -b.n))),
         rejected AS (INSERT INTO %1$I.rejected SELECT raw_user, raw_item, kind, raw_value, raw_at, reason
-            FROM balance CROSS JOIN LATERAL generate_series(1, n))$statement$, r.name) ELSE '' END, same[1], same[2]);
+            FROM balance CROSS JOIN LATERAL generate_series(1, n))$statement$, r.name) ELSE '' END, same[1], same[2],
+        CASE WHEN alone THEN format($statement$,
+        rating_gone AS (DELETE FROM %1$I.rating r USING touched t
+            WHERE r.%2$I %4$s t.%2$I AND r.%3$I %5$s t.%3$I
+                AND NOT EXISTS (SELECT FROM fresh f WHERE f.reason IS NULL AND f.%2$I %4$s t.%2$I AND f.%3$I %5$s t.%3$I)),
+        rating_kept AS (INSERT INTO %1$I.rating AS r SELECT %2$I, %3$I, rating, events, last_at FROM fresh WHERE reason IS NULL
+            ON CONFLICT (%2$I, %3$I) DO UPDATE SET rating = EXCLUDED.rating, events = EXCLUDED.events, last_at = EXCLUDED.last_at
+            WHERE (r.rating, r.events, r.last_at) IS DISTINCT FROM (EXCLUDED.rating, EXCLUDED.events, EXCLUDED.last_at))$statement$,
+            r.name, r.user_column, r.item_column, same[1], same[2]) ELSE '' END);
     PERFORM set_config('enable_nestloop', nestloop, true);
     EXECUTE format('DELETE FROM %I.pair WHERE %I IS NULL AND events = 0', r.name, r.user_column);
+    RETURN alone;
 END
 $$;
 
 COMMENT ON FUNCTION refresh_pairs IS 'brings the pairs of a set of ratings up to date with its events';
-
--- The columns of the log as those of the view source.
-CREATE FUNCTION source_columns(r rating_set) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    SELECT format('%1$I, %2$I, %3$s AS kind, %4$s AS value, %5$s AS at', r.user_column, r.item_column,
-        coalesce(quote_ident(r.kind_column), 'NULL::text'), coalesce(quote_ident(r.value_column), 'NULL::text'),
-        coalesce(quote_ident(r.time_column), 'NULL::text'));
-END;
-
-COMMENT ON FUNCTION source_columns IS 'the columns of the log as those of the view source';
 
 CREATE FUNCTION refresh_rating_set(r rating_set) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -584,8 +388,16 @@ BEGIN
         EXECUTE format('REFRESH MATERIALIZED VIEW %I.pair', r.name);
         EXECUTE format('REFRESH MATERIALIZED VIEW %I.rating', r.name);
     ELSIF r.storage = 'table' THEN
-        PERFORM socrec.refresh_pairs(r);
+        IF socrec.refresh_pairs(r) THEN
+            RETURN;
+        END IF;
         EXECUTE format('ANALYZE %I.pair', r.name);
+        IF r.refreshed_at IS NULL THEN
+            EXECUTE format('INSERT INTO %1$I.rating SELECT %2$I, %3$I, rating, events, last_at FROM %1$I.outcome WHERE reason IS NULL',
+                r.name, r.user_column, r.item_column);
+            EXECUTE format('ANALYZE %I.rating', r.name);
+            RETURN;
+        END IF;
         EXECUTE format($statement$
             WITH new AS MATERIALIZED (SELECT %2$I, %3$I, rating, events, last_at FROM %1$I.outcome WHERE reason IS NULL),
             gone AS (DELETE FROM %1$I.rating r WHERE NOT EXISTS (SELECT FROM new n WHERE n.%2$I %4$s r.%2$I AND n.%3$I %5$s r.%3$I))
@@ -629,7 +441,7 @@ BEGIN
     END IF;
     SELECT c INTO bad FROM unnest(ARRAY[r.user_column, r.item_column]) c
         WHERE c IN ('kind', 'value', 'at', 'weight', 'decay', 'cleaned', 'clipped', 'reason', 'raw_user', 'raw_item', 'raw_value', 'raw_at',
-            'rating', 'events', 'duplicates', 'first_at', 'last_at', 'capped', 'change', 'number', 'kind_weight', 'copies', 'combined', 'has_negative', 'w');
+            'rating', 'events', 'duplicates', 'first_at', 'last_at', 'capped', 'change', 'number', 'kind_weight', 'copies', 'combined', 'has_negative', 'magnitude', 'w');
     IF FOUND THEN
         RAISE duplicate_column USING MESSAGE = format('the ratings have a column "%s" of their own', bad.c),
             HINT = 'Give a query as source that calls this column something else.';
@@ -647,7 +459,7 @@ $$;
 
 COMMENT ON FUNCTION check_rating_set IS 'an error unless the registry row can become a set of ratings';
 
-CREATE FUNCTION build_rating_set(r rating_set, caller_path text) RETURNS void
+CREATE FUNCTION build_rating_set(r rating_set, caller_path text, once boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -675,11 +487,15 @@ BEGIN
     END IF;
     EXECUTE format('CREATE VIEW %I.event WITH (security_invoker = true) AS %s', r.name,
         socrec.event_query(r, format('%I.source', r.name)));
-    FOREACH statement IN ARRAY socrec.rating_set_statements(r) LOOP
+    FOREACH statement IN ARRAY socrec.rating_set_statements(r, once) LOOP
         EXECUTE statement;
     END LOOP;
     r.created_at := now();
+    r.tracked := CASE WHEN (r.options ->> 'incremental')::boolean THEN socrec.tracked_state(r.name, r.time_column) END;
     PERFORM socrec.refresh_rating_set(r);
+    FOREACH statement IN ARRAY socrec.rating_set_indexes(r) LOOP
+        EXECUTE statement;
+    END LOOP;
     r.refreshed_at := CASE WHEN r.storage <> 'view' THEN now() END;
     -- A row without its schema is what DROP SCHEMA left behind.
     DELETE FROM socrec.rating_set o WHERE o.name = r.name;
@@ -724,11 +540,11 @@ AS $$
 #variable_conflict use_column
 DECLARE
     caller_path text := pg_catalog.current_setting('search_path');
-    r socrec.rating_set := ROW($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, NULL, NULL);
+    r socrec.rating_set := ROW($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, NULL, NULL, NULL);
     lines jsonb;
 BEGIN
     IF NOT dry_run THEN
-        PERFORM socrec.build_rating_set(r, caller_path);
+        PERFORM socrec.build_rating_set(r, caller_path, once => r.storage <> 'view');
         RETURN QUERY SELECT * FROM socrec.prepare_report($1);
         RETURN;
     END IF;
@@ -736,7 +552,7 @@ BEGIN
     BEGIN
         r.storage := 'view';
         r.options := $10 OPERATOR(pg_catalog.||) '{"incremental": false, "keep_rejected": false}';
-        PERFORM socrec.build_rating_set(r, caller_path);
+        PERFORM socrec.build_rating_set(r, caller_path, once => true);
         lines := (SELECT pg_catalog.jsonb_agg(p) FROM socrec.prepare_report($1) p);
         RAISE triggered_action_exception USING MESSAGE = 'dry run';
     EXCEPTION
@@ -775,10 +591,17 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
-BEGIN
+DECLARE
     -- A second refresh of the same ratings waits here for the first.
-    PERFORM socrec.refresh_rating_set(socrec.lock_rating_set($1));
-    UPDATE socrec.rating_set r SET refreshed_at = now() WHERE r.name = $1 AND r.storage <> 'view';
+    r socrec.rating_set := socrec.lock_rating_set($1);
+    state jsonb;
+BEGIN
+    IF (r.options ->> 'incremental')::boolean THEN
+        -- Taken before the events are read: what changes meanwhile shows the next time.
+        state := socrec.check_tracked(r.name, r.time_column);
+    END IF;
+    PERFORM socrec.refresh_rating_set(r);
+    UPDATE socrec.rating_set s SET refreshed_at = now(), tracked = state WHERE s.name = $1 AND s.storage <> 'view';
     RETURN QUERY SELECT * FROM socrec.prepare_report($1);
 END
 $$;

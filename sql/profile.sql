@@ -84,7 +84,8 @@ CREATE TABLE profile_set (
     storage text NOT NULL,
     options jsonb NOT NULL,
     created_at timestamptz NOT NULL,
-    refreshed_at timestamptz
+    refreshed_at timestamptz,
+    tracked jsonb
 );
 
 COMMENT ON TABLE profile_set IS 'every set of profiles made by create_profiles';
@@ -94,6 +95,7 @@ COMMENT ON COLUMN profile_set.attributes IS 'where attributes of users come from
 COMMENT ON COLUMN profile_set.storage IS 'table or view';
 COMMENT ON COLUMN profile_set.options IS 'all options, defaults filled in';
 COMMENT ON COLUMN profile_set.refreshed_at IS 'null for views, which are always fresh';
+COMMENT ON COLUMN profile_set.tracked IS 'of incremental profiles: what the last refresh found that the log does not tell; null: it cannot be relied on';
 
 SELECT pg_catalog.pg_extension_config_dump('profile_set', '');
 
@@ -129,7 +131,8 @@ BEGIN
     IF NOT isfinite((known ->> 'as_of')::timestamptz) THEN
         RAISE invalid_parameter_value USING MESSAGE = format('as_of cannot be %s', known ->> 'as_of');
     END IF;
-    RETURN known;
+    -- A time means what it says here and now, whoever refreshes later and where.
+    RETURN known || jsonb_build_object('as_of', (known ->> 'as_of')::timestamptz);
 END
 $$;
 
@@ -508,6 +511,7 @@ BEGIN
             RAISE invalid_parameter_value USING MESSAGE = 'incremental profiles need a table as source, not a query';
         END IF;
         PERFORM socrec.track_changes(p.name, source_clause::regclass, ARRAY[p.user_column]);
+        p.tracked := socrec.tracked_state(p.name, p.time_column);
     END IF;
     IF p.categories IS NOT NULL THEN
         PERFORM socrec.create_category_views(p, caller_path);
@@ -625,7 +629,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 AS $$
 DECLARE
     caller_path text := pg_catalog.current_setting('search_path');
-    p socrec.profile_set := ROW($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, NULL, NULL);
+    p socrec.profile_set := ROW($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, NULL, NULL, NULL);
 BEGIN
     RETURN socrec.build_profile_set(p, caller_path);
 END
@@ -658,22 +662,26 @@ AS $$
 DECLARE
     -- A second refresh of the same profiles waits here for the first.
     p socrec.profile_set := socrec.lock_profile_set(name);
+    incremental boolean := (p.options ->> 'incremental')::boolean;
+    before jsonb := p.tracked;
+    truncated boolean;
 BEGIN
     IF p.storage = 'view' THEN
         RETURN p;
     END IF;
-    IF NOT relearn AND (p.options ->> 'incremental')::boolean THEN
-        EXECUTE format('SELECT EXISTS (SELECT FROM %I.change WHERE change = 0)', p.name) INTO relearn;
-    ELSE
-        relearn := true;
+    IF incremental THEN
+        -- Taken before the events are read: what changes meanwhile shows the next time.
+        p.tracked := socrec.check_tracked(p.name, p.time_column);
+        EXECUTE format('SELECT EXISTS (SELECT FROM %I.change WHERE change = 0)', p.name) INTO truncated;
     END IF;
+    relearn := relearn OR NOT incremental OR truncated OR coalesce(p.tracked <> before, true);
     IF relearn THEN
         PERFORM socrec.learn_profiles(p);
     ELSE
         PERFORM socrec.update_profiles(p);
     END IF;
     p.refreshed_at := now();
-    UPDATE socrec.profile_set s SET refreshed_at = p.refreshed_at WHERE s.name = name;
+    UPDATE socrec.profile_set s SET refreshed_at = p.refreshed_at, tracked = p.tracked WHERE s.name = name;
     RETURN p;
 END
 $$;

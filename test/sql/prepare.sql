@@ -160,6 +160,78 @@ INSERT INTO parted_1 VALUES (2, 1);
 UPDATE parted SET user_id = 12 WHERE user_id = 1 AND item_id = 2;
 SELECT effect, rows FROM refresh_ratings('parts');
 SELECT * FROM parts.rating ORDER BY 1, 2;
+-- what changes a partition by itself makes the next refresh a rebuild
+CREATE FUNCTION differences() RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM refresh_ratings('parts');
+    RETURN (SELECT count(*) FROM (SELECT user_id, item_id, events FROM parts.rating
+        EXCEPT SELECT user_id, item_id, count(*) FROM parted GROUP BY 1, 2) d)
+        + (SELECT count(*) FROM (SELECT user_id, item_id, count(*) FROM parted GROUP BY 1, 2
+        EXCEPT SELECT user_id, item_id, events FROM parts.rating) d);
+END
+$$;
+TRUNCATE parted_2;
+SELECT differences();
+CREATE TABLE parted_3 (LIKE parted);
+INSERT INTO parted_3 VALUES (21, 1), (21, 1), (22, 5);
+ALTER TABLE parted ATTACH PARTITION parted_3 FOR VALUES FROM (20) TO (30);
+SELECT differences();
+INSERT INTO parted_3 VALUES (23, 1);
+SELECT count(*) AS logged FROM parts.change;
+SELECT differences();
+ALTER TABLE parted DETACH PARTITION parted_3;
+SELECT differences();
+INSERT INTO parted_3 VALUES (24, 1);
+ALTER TABLE parted ATTACH PARTITION parted_3 FOR VALUES FROM (20) TO (30);
+TRUNCATE parted_3;
+SELECT differences();
+-- and so do triggers that were off for a while
+ALTER TABLE parted DISABLE TRIGGER ALL;
+INSERT INTO parted VALUES (3, 3);
+ALTER TABLE parted ENABLE TRIGGER ALL;
+SELECT differences();
+SELECT drop_ratings('parts');
+
+-- without minimums, a refresh writes the ratings of changed pairs alone
+CREATE TABLE plain (user_id text, item_id text, value integer, at timestamp);
+INSERT INTO plain SELECT 'u' || n % 7, 'i' || n % 5, n % 4 - 1, timestamp '2026-01-01' + n * interval '1 day' FROM generate_series(1, 100) n;
+SELECT effect, reason, rows FROM create_ratings('parts', 'plain', value_column => 'value', time_column => 'at', options => '{"incremental": true}');
+CREATE FUNCTION changed_and_equal() RETURNS text LANGUAGE plpgsql AS $$
+DECLARE ratings jsonb; report jsonb; written bigint;
+BEGIN
+    report := (SELECT jsonb_agg(r) FROM refresh_ratings('parts') r);
+    ratings := (SELECT jsonb_agg(r ORDER BY r) FROM parts.rating r);
+    written := (SELECT count(*) FROM parts.rating WHERE xmin::text = txid_current()::text);
+    INSERT INTO parts.change (change) VALUES (0);
+    RETURN format('%s written, report %s, ratings %s', written, report = (SELECT jsonb_agg(r) FROM refresh_ratings('parts') r),
+        ratings = (SELECT jsonb_agg(r ORDER BY r) FROM parts.rating r));
+END
+$$;
+INSERT INTO plain VALUES ('u1', 'i1', 5, '2026-06-01'), ('new', 'i1', 1, '2026-06-01');
+SELECT changed_and_equal();
+DELETE FROM plain WHERE user_id = 'u2' AND item_id = 'i3';
+UPDATE plain SET value = -100 WHERE user_id = 'u3' AND item_id = 'i3';
+UPDATE plain SET item_id = ' i1 ' WHERE user_id = 'new';
+SELECT changed_and_equal();
+SET TimeZone = 'Asia/Tokyo';
+SELECT changed_and_equal();
+RESET TimeZone;
+ALTER TABLE plain DISABLE TRIGGER ALL;
+DELETE FROM plain WHERE user_id = 'u4';
+ALTER TABLE plain ENABLE TRIGGER ALL;
+SELECT changed_and_equal();
+SELECT drop_ratings('parts');
+-- what is left by rounding alone is nothing: 0.1 + 0.2 - 0.3
+CREATE TABLE rounded (user_id integer, item_id integer, value float8);
+INSERT INTO rounded VALUES (1, 1, 0.1), (1, 1, 0.2), (1, 1, -0.3), (1, 2, 0.1), (1, 2, -0.05);
+SELECT effect, reason, rows FROM create_ratings('parts', 'rounded', value_column => 'value');
+SELECT drop_ratings('parts');
+SELECT effect, reason, rows FROM create_ratings('parts', 'rounded', value_column => 'value', storage => 'view');
+SELECT drop_ratings('parts');
+-- times that decay cannot subtract
+INSERT INTO plain VALUES ('u1', 'i1', 1, 'infinity');
+SELECT create_ratings('parts', 'plain', time_column => 'at', storage => 'view', options => '{"half_life": "1 day"}');
+SELECT count(*) FROM parts.event WHERE decay IS NULL;
 SELECT drop_ratings('parts');
 
 -- whoever writes events needs no right on the log
@@ -218,5 +290,5 @@ SELECT drop_ratings('x');
 SELECT track_changes('public', 'pg_catalog.pg_tables', '{tablename}');
 SELECT count(*) FROM rating_set;
 
-DROP TABLE event, reports, repeated, chain, pairs, left_over, shop, parted, nothing;
-DROP FUNCTION combined, same_as_rebuild;
+DROP TABLE event, reports, repeated, chain, pairs, left_over, shop, parted, nothing, plain, rounded;
+DROP FUNCTION combined, same_as_rebuild, differences, changed_and_equal;
