@@ -47,26 +47,11 @@ AS 'MODULE_PATHNAME', 'socrec_user_activity'
 LANGUAGE c STABLE PARALLEL UNSAFE COST 1000000 ROWS 100000;
 
 COMMENT ON FUNCTION user_activity IS
-    'what each user of a query (user, item, value, at, occasion) did, and all users with each item and category';
+    'what each user of a query (user, item, value, at[, occasion]) did, and all users with each item and category';
 
 CREATE FUNCTION rfm_segment(recency_score integer, frequency_score integer, monetary_score integer) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-    SELECT CASE
-        WHEN r IS NULL OR fm IS NULL THEN NULL
-        WHEN r >= 4 AND fm >= 4 THEN 'champion'
-        WHEN r = 3 AND fm >= 4 THEN 'loyal'
-        WHEN fm = 5 THEN 'cannot lose'
-        WHEN fm >= 3 AND r <= 2 THEN 'at risk'
-        WHEN fm = 3 AND r = 3 THEN 'needs attention'
-        WHEN r >= 4 AND fm >= 2 THEN 'potential loyal'
-        WHEN r = 5 THEN 'new'
-        WHEN r = 4 THEN 'promising'
-        WHEN r = 3 THEN 'about to sleep'
-        WHEN fm = 2 OR r = 2 THEN 'hibernating'
-        ELSE 'lost' END
-    FROM (SELECT recency_score AS r, round((frequency_score + coalesce(monetary_score, frequency_score)) / 2.0) AS fm) s;
-END;
+AS 'MODULE_PATHNAME', 'socrec_rfm_segment'
+LANGUAGE c IMMUTABLE PARALLEL SAFE;
 
 COMMENT ON FUNCTION rfm_segment IS 'the name of a segment by scores of recency, frequency and monetary value, each from 1 to 5';
 
@@ -215,7 +200,7 @@ LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT format('socrec.user_activity(%L, NULL::%s, NULL::%s, %L, %L, %s, %L, %s, %L, %L, %L)',
-        profile_template(p, 'SELECT e.%2$I, e.%3$I, e.value, e.at, e.occasion FROM %1$I.event e'
+        profile_template(p, 'SELECT e.%2$I, e.%3$I, e.value, e.at' || CASE WHEN p.occasion_column IS NULL THEN '' ELSE ', e.occasion' END || ' FROM %1$I.event e'
             || CASE WHEN changed_only THEN ' WHERE EXISTS (SELECT FROM %1$I.change c WHERE c.%2$I %7$s e.%2$I)' ELSE '' END),
         profile_template(p, '%5$s'), profile_template(p, '%6$s'),
         CASE WHEN p.categories IS NOT NULL THEN profile_template(p, 'SELECT %3$I, category_id FROM %1$I.item_category') END,
@@ -279,8 +264,8 @@ DECLARE
 BEGIN
     -- Live, activity is to be computed once for both the users and the cuts.
     IF p.storage = 'view' THEN
-        live := format('WITH computed AS MATERIALIZED (SELECT * FROM %I.computed), activity AS (%s), category AS (%s), fit AS (%s) ', p.name,
-            socrec.activity_query(p, 'computed'),
+        live := format('WITH activity AS MATERIALIZED (%s), category AS (%s), fit AS (%s) ',
+            socrec.activity_query(p, format('%I.computed', p.name)),
             CASE WHEN has_categories THEN socrec.profile_template(p, 'SELECT id, %4$I FROM %1$I.category_number') ELSE 'SELECT' END,
             socrec.fit_query(p, 'activity'));
     END IF;

@@ -190,29 +190,34 @@ crowd_load_categories(Crowd *crowd, const char *query)
 }
 
 /*
- * Count, for one user, the items and the categories that have not been counted
- * for this user yet.
+ * Count one user's events, and the user once for each item and category.
  */
 static void
-count_user(Crowd *crowd, const Events *events, int32 user, int32 *item_seen, int32 *category_seen)
+count_user(Crowd *crowd, const Events *events, int32 user, int32 *category_user)
 {
 	for (int64 p = events->start[user]; p < events->start[user + 1]; p++)
 	{
-		int32 item = events->events[p].item;
+		const Event *event = &events->events[p];
+		ItemCount *count = &crowd->count[event->item];
 
-		if (item_seen[item] == user + 1)
+		if (!isnan(event->value))
+		{
+			count->n_values++;
+			count->sum += event->value;
+		}
+		if (count->user == user + 1)
 			continue;
-		item_seen[item] = user + 1;
-		crowd->item_users[item]++;
+		count->user = user + 1;
+		count->users++;
 		if (crowd->category == NULL)
 			continue;
-		for (int64 c = crowd->category_start[item]; c < crowd->category_start[item + 1]; c++)
+		for (int64 c = crowd->category_start[event->item];
+			 c < crowd->category_start[event->item + 1]; c++)
 		{
 			int32 category = crowd->category[c];
 
-			if (category_seen[category] != user + 1)
-				crowd->category_users[category]++;
-			category_seen[category] = user + 1;
+			crowd->category_users[category] += category_user[category] != user + 1;
+			category_user[category] = user + 1;
 		}
 	}
 }
@@ -232,33 +237,31 @@ crowd_learn(Crowd *crowd, const Events *events)
 {
 	int32 n_items = crowd->items->n;
 	int32 n_users = events->users.n;
-	int32 *item_seen = budget_alloc(crowd->budget, n_items, sizeof(int32), "items");
-	int32 *category_seen =
+	int32 *category_user =
 		budget_alloc(crowd->budget, crowd->n_categories, sizeof(int32), "categories");
 
-	crowd->item_users = budget_alloc(crowd->budget, n_items, sizeof(int32), "items");
+	crowd->count = budget_alloc(crowd->budget, n_items, sizeof(ItemCount), "items");
 	crowd->category_users =
 		budget_alloc(crowd->budget, crowd->n_categories, sizeof(int32), "categories");
 	for (int32 user = 0; user < n_users; user++)
 	{
 		if (user % 256 == 0)
 			CHECK_FOR_INTERRUPTS();
-		count_user(crowd, events, user, item_seen, category_seen);
+		count_user(crowd, events, user, category_user);
 	}
 	crowd->popularity = budget_alloc(crowd->budget, n_items, sizeof(double), "items");
 	crowd->mean = budget_alloc(crowd->budget, n_items, sizeof(double), "items");
 	for (int32 item = 0; item < n_items; item++)
 	{
-		const ValueSums *values = &events->item_values[item];
+		const ItemCount *count = &crowd->count[item];
 
-		crowd->popularity[item] = (double) crowd->item_users[item] / n_users;
-		crowd->mean[item] = values->n > 0 ? values->mean : NAN;
+		crowd->popularity[item] = (double) count->users / n_users;
+		crowd->mean[item] = count->n_values > 0 ? count->sum / count->n_values : NAN;
 	}
 	crowd->idf = budget_alloc(crowd->budget, crowd->n_categories, sizeof(double), "categories");
 	for (int32 category = 0; category < crowd->n_categories; category++)
 		crowd->idf[category] = log((1.0 + n_users) / (1.0 + crowd->category_users[category])) + 1;
-	pfree(item_seen);
-	pfree(category_seen);
+	pfree(category_user);
 }
 
 /*

@@ -8,6 +8,15 @@
 
 #include "events.h"
 
+/* What is counted of an item. */
+typedef struct ItemCount
+{
+	int32 user; /* place + 1 of the one counted last */
+	int32 users;
+	int64 n_values;
+	double sum; /* of values */
+} ItemCount;
+
 /* Arrays are by number of the item or by category. */
 typedef struct Crowd
 {
@@ -17,7 +26,7 @@ typedef struct Crowd
 	int32 n_known;      /* items whose figures were given: the first ones */
 	double *popularity; /* share of users with events of the item */
 	double *mean;       /* of its values, NaN if there are none */
-	int32 *item_users;  /* NULL where the crowd was given */
+	ItemCount *count;   /* NULL where the crowd was given */
 
 	int32 n_categories;
 	int64 *category_start; /* n items + 1 */

@@ -1,15 +1,12 @@
 /*
  * events.c
- *		Read the rows (user, item, value, at, occasion) of a query into memory and
- *		sort them by user.
+ *		Read the rows (user, item, value, at[, occasion]) of a query into memory
+ *		and sort them by user.
  *
  * As in ratings.c the executor pushes the rows into a DestReceiver, which maps
  * the keys to dense numbers and appends 24 bytes to a list of chunks; a counting
- * sort then moves each to its user.  At its peak that takes 48 bytes an event
- * and the keys, all of it from the budget.
- *
- * Sums of values are taken in double precision while the rows come by; what is
- * kept of each value is a float4, good enough for a vector of taste.
+ * sort then moves each to its user.  At its peak that takes 48 bytes an event, 56
+ * with occasions, and the keys, all of it from the budget.
  */
 #include "postgres.h"
 
@@ -32,6 +29,7 @@ typedef struct Chunk
 {
 	struct Chunk *next;
 	int32 n;
+	int32 *occasions; /* NULL: the query has none */
 	Event events[CHUNK_EVENTS];
 } Chunk;
 
@@ -40,6 +38,7 @@ typedef struct EventReceiver
 	DestReceiver pub;
 	Events *events;
 	Progress *progress;
+	bool has_occasions;
 	Chunk *first;
 	Chunk *last;
 } EventReceiver;
@@ -76,40 +75,6 @@ events_free(Events *events)
 	MemoryContextDelete(events->budget.context);
 }
 
-/*
- * Room for the sums of every key of a map.
- */
-static ValueSums *
-grow_sums(Budget *budget, ValueSums *sums, int32 *capacity, const KeyMap *map)
-{
-	ValueSums *grown;
-
-	if (map->n <= *capacity)
-		return sums;
-	grown = budget_alloc(budget, map->capacity, sizeof(ValueSums), "keys");
-	if (*capacity > 0)
-	{
-		memcpy(grown, sums, *capacity * sizeof(ValueSums));
-		pfree(sums);
-	}
-	*capacity = map->capacity;
-	return grown;
-}
-
-/*
- * One more value (Welford, Technometrics 4(3), 1962).
- */
-static inline void
-add_value(ValueSums *sums, double value)
-{
-	double delta = value - sums->mean;
-
-	sums->n++;
-	sums->sum += value;
-	sums->mean += delta / sums->n;
-	sums->squares += delta * (value - sums->mean);
-}
-
 static Chunk *
 add_chunk(EventReceiver *receiver)
 {
@@ -119,7 +84,10 @@ add_chunk(EventReceiver *receiver)
 	events->budget.rows = events->n_events;
 	/* The sort will need as much again beside the chunks. */
 	budget_check(&events->budget,
-				 add_size(sizeof(Chunk), mul_size(sizeof(Event), events->n_events)), "events");
+				 add_size(sizeof(Chunk),
+						  mul_size(sizeof(Event) + (receiver->has_occasions ? sizeof(int32) : 0),
+								   events->n_events)),
+				 "events");
 	if (events->n_events >= MAX_EVENTS)
 		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 						errmsg("more than " INT64_FORMAT " events", MAX_EVENTS)));
@@ -127,6 +95,9 @@ add_chunk(EventReceiver *receiver)
 	chunk = MemoryContextAllocHuge(events->budget.context, sizeof(Chunk));
 	chunk->next = NULL;
 	chunk->n = 0;
+	chunk->occasions = NULL;
+	if (receiver->has_occasions)
+		chunk->occasions = budget_alloc(&events->budget, CHUNK_EVENTS, sizeof(int32), "occasions");
 	if (receiver->last == NULL)
 		receiver->first = chunk;
 	else
@@ -145,43 +116,34 @@ receive_event(TupleTableSlot *slot, DestReceiver *self)
 
 	slot_getallattrs(slot);
 	if (slot->tts_isnull[EVENT_USER] || slot->tts_isnull[EVENT_ITEM])
-	{
-		events->n_skipped++;
 		return true;
-	}
 	if (chunk == NULL || chunk->n == CHUNK_EVENTS)
 		chunk = add_chunk(receiver);
-	event = &chunk->events[chunk->n++];
+	event = &chunk->events[chunk->n];
 	event->user = keys_number(&events->users, slot->tts_values[EVENT_USER]);
 	event->item = keys_number(&events->items, slot->tts_values[EVENT_ITEM]);
-	event->occasion = -1;
-	if (!slot->tts_isnull[EVENT_OCCASION])
-		event->occasion = keys_number(&events->occasions, slot->tts_values[EVENT_OCCASION]);
-	event->at =
-		slot->tts_isnull[EVENT_AT] ? NO_TIME : DatumGetTimestampTz(slot->tts_values[EVENT_AT]);
+	event->at = NO_TIME;
+	if (!slot->tts_isnull[EVENT_AT])
+		event->at = DatumGetTimestampTz(slot->tts_values[EVENT_AT]);
 	if (TIMESTAMP_NOT_FINITE(event->at))
 		event->at = NO_TIME;
-
-	events->user_values =
-		grow_sums(&events->budget, events->user_values, &events->user_capacity, &events->users);
-	events->item_values =
-		grow_sums(&events->budget, events->item_values, &events->item_capacity, &events->items);
 	event->value = NAN;
 	if (!slot->tts_isnull[EVENT_VALUE])
 	{
-		double value = DatumGetFloat8(slot->tts_values[EVENT_VALUE]);
-
-		event->value = (float4) value;
+		event->value = DatumGetFloat8(slot->tts_values[EVENT_VALUE]);
 		if (unlikely(!isfinite(event->value)))
-			ereport(ERROR,
-					(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-					 errmsg("value %g of user %s and item %s is not a finite real number", value,
-							keys_text(&events->users, events->users.keys[event->user]),
-							keys_text(&events->items, events->items.keys[event->item])),
-					 errhint("Leave such rows out in the source query.")));
-		add_value(&events->user_values[event->user], value);
-		add_value(&events->item_values[event->item], value);
+			ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+							errmsg("value %g of user %s and item %s is not finite", event->value,
+								   keys_text(&events->users, events->users.keys[event->user]),
+								   keys_text(&events->items, events->items.keys[event->item])),
+							errhint("Leave such rows out in the source query.")));
 	}
+	if (receiver->has_occasions)
+		chunk->occasions[chunk->n] =
+			slot->tts_isnull[EVENT_OCCASION]
+				? -1
+				: keys_number(&events->occasions, slot->tts_values[EVENT_OCCASION]);
+	chunk->n++;
 	events->n_events++;
 	return true;
 }
@@ -205,11 +167,12 @@ check_column(TupleDesc desc, int column, Oid type)
 static void
 start_events(DestReceiver *self, int operation, TupleDesc desc)
 {
-	Events *events = ((EventReceiver *) self)->events;
+	EventReceiver *receiver = (EventReceiver *) self;
+	Events *events = receiver->events;
 
-	if (desc->natts != EVENT_COLUMNS)
+	if (desc->natts != EVENT_COLUMNS && desc->natts != EVENT_OCCASION)
 		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
-						errmsg("query returns %d columns, not (user, item, value, at, occasion)",
+						errmsg("query returns %d columns, not (user, item, value, at[, occasion])",
 							   desc->natts)));
 	check_column(desc, EVENT_VALUE, FLOAT8OID);
 	check_column(desc, EVENT_AT, TIMESTAMPTZOID);
@@ -218,8 +181,9 @@ start_events(DestReceiver *self, int operation, TupleDesc desc)
 		keys_check_type(&events->items, "item", TupleDescAttr(desc, EVENT_ITEM)->atttypid);
 	else
 		keys_init(&events->items, &events->budget, TupleDescAttr(desc, EVENT_ITEM));
-	/* A column that is NULL throughout comes as text. */
-	keys_init(&events->occasions, &events->budget, TupleDescAttr(desc, EVENT_OCCASION));
+	receiver->has_occasions = desc->natts > EVENT_OCCASION;
+	if (receiver->has_occasions)
+		keys_init(&events->occasions, &events->budget, TupleDescAttr(desc, EVENT_OCCASION));
 }
 
 /*
@@ -235,6 +199,8 @@ sort_by_user(EventReceiver *receiver)
 	events->user_rank = keys_rank(&events->users, false);
 	events->start = keys_bucket_starts(&events->users, events->user_rank);
 	events->events = budget_alloc(&events->budget, events->n_events, sizeof(Event), "events");
+	if (receiver->has_occasions)
+		events->occasion = budget_alloc(&events->budget, events->n_events, sizeof(int32), "events");
 	next = budget_alloc(&events->budget, events->users.n, sizeof(int64), "keys");
 	for (int32 user = 0; user < events->users.n; user++)
 		next[user] = events->start[events->user_rank[user]];
@@ -242,8 +208,16 @@ sort_by_user(EventReceiver *receiver)
 	{
 		CHECK_FOR_INTERRUPTS();
 		for (int32 i = 0; i < chunk->n; i++)
-			events->events[next[chunk->events[i].user]++] = chunk->events[i];
+		{
+			int64 place = next[chunk->events[i].user]++;
+
+			events->events[place] = chunk->events[i];
+			if (receiver->has_occasions)
+				events->occasion[place] = chunk->occasions[i];
+		}
 		following = chunk->next;
+		if (receiver->has_occasions)
+			pfree(chunk->occasions);
 		pfree(chunk);
 	}
 	pfree(next);
@@ -251,11 +225,11 @@ sort_by_user(EventReceiver *receiver)
 
 /*
  * Run the query, which returns (user, item, value double precision, at
- * timestamptz, occasion), under the caller's privileges and snapshot, and keep
- * its events.  Rows without a user or an item are skipped and counted.
+ * timestamptz) and perhaps an occasion, under the caller's privileges and
+ * snapshot, and keep its events.  Rows without a user or an item are skipped.
  *
  * Errors: not one SELECT; not such columns; a key without a hash function; a
- * value that is not finite as a real; more memory than maintenance_work_mem.
+ * value that is not finite; more memory than maintenance_work_mem.
  */
 void
 events_load(Events *events, const char *query, Progress *progress)

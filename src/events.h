@@ -17,20 +17,10 @@
 typedef struct Event
 {
 	TimestampTz at; /* or NO_TIME */
-	float4 value;   /* NaN: the event has none */
+	double value;   /* NaN: the event has none */
 	int32 user;     /* numbers of the keys */
-	int32 item;     /* */
-	int32 occasion; /* -1: the event belongs to none */
+	int32 item;
 } Event;
-
-/* The values of a user's or an item's events. */
-typedef struct ValueSums
-{
-	int64 n;
-	double sum;
-	double mean;
-	double squares; /* of the deviations from the mean */
-} ValueSums;
 
 typedef struct Events
 {
@@ -40,14 +30,9 @@ typedef struct Events
 	KeyMap items;
 	KeyMap occasions;
 	int64 n_events;
-	int64 n_skipped; /* rows without a user or without an item */
-
-	ValueSums *user_values; /* by number */
-	ValueSums *item_values;
-	int32 user_capacity;
-	int32 item_capacity;
 
 	Event *events;    /* those of one user together */
+	int32 *occasion;  /* of each event, -1: none; NULL: the query has no such column */
 	int64 *start;     /* n users + 1, by place in the order of keys */
 	int32 *user_rank; /* place of a user's number */
 } Events;

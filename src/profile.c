@@ -107,9 +107,12 @@ typedef struct Profile
 	int32 sessions;
 	int32 active_days;
 	int32 peak_hour;
+	int64 n_values; /* events with one */
+	double total;   /* of values */
+	double mean;
+	double squares;   /* of the deviations from the mean */
 	int64 n_compared; /* events with a value of an item that has a mean */
-	double crowd_sum; /* of these means */
-	double unknown;   /* sum of the other values */
+	double below;     /* sum of (mean of the item - value) over them */
 	double entropy;   /* bits; NaN: of nothing */
 	double mainstream;
 	SVec *taste;
@@ -195,6 +198,20 @@ count_times(Profiler *profiler, Profile *profile, TimestampTz *times, int64 n)
 }
 
 /*
+ * One more value (Welford, Technometrics 4(3), 1962).
+ */
+static inline void
+add_value(Profile *profile, double value)
+{
+	double delta = value - profile->mean;
+
+	profile->n_values++;
+	profile->total += value;
+	profile->mean += delta / profile->n_values;
+	profile->squares += delta * (value - profile->mean);
+}
+
+/*
  * Sum up the user's events by item, after their times have been counted.
  */
 static void
@@ -208,6 +225,7 @@ collect_items(Profiler *profiler, Profile *profile, int32 user)
 	{
 		const Event *event = &events->events[p];
 		ItemScratch *item = &profiler->item[event->item];
+		double crowd_mean = profiler->crowd.mean[event->item];
 		double weight = 1;
 
 		if (item->user != user + 1)
@@ -223,18 +241,19 @@ collect_items(Profiler *profiler, Profile *profile, int32 user)
 		{
 			item->value += weight * event->value;
 			item->value_weight += weight;
-			if (isnan(profiler->crowd.mean[event->item]))
-				profile->unknown += event->value;
-			else
+			add_value(profile, event->value);
+			if (!isnan(crowd_mean))
 			{
-				profile->crowd_sum += profiler->crowd.mean[event->item];
+				profile->below += crowd_mean - event->value;
 				profile->n_compared++;
 			}
 		}
-		if (event->occasion >= 0 && profiler->occasion_user[event->occasion] != user + 1)
+		if (events->occasion != NULL && events->occasion[p] >= 0)
 		{
-			profiler->occasion_user[event->occasion] = user + 1;
-			profile->occasions++;
+			int32 *last_user = &profiler->occasion_user[events->occasion[p]];
+
+			profile->occasions += *last_user != user + 1;
+			*last_user = user + 1;
 		}
 	}
 	for (int32 i = 0; i < profiler->n_items; i++)
@@ -242,9 +261,6 @@ collect_items(Profiler *profiler, Profile *profile, int32 user)
 	profile->mainstream /= profiler->n_items;
 }
 
-/*
- * The vector of the first n elements, or an error if a weight is too large.
- */
 static SVec *
 elements_to_svec(Profiler *profiler, int32 n)
 {
@@ -252,10 +268,12 @@ elements_to_svec(Profiler *profiler, int32 n)
 	SVec *vector = svec_from_elements(profiler->elements, n, &duplicate);
 
 	Assert(duplicate == NULL);
-	svec_check_range(vector);
 	return vector;
 }
 
+/*
+ * The weights of the user's items, an error if one is too large.
+ */
 static SVec *
 make_taste(Profiler *profiler)
 {
@@ -276,6 +294,11 @@ make_taste(Profiler *profiler)
 			else if (profiler->options.taste == TASTE_LOG)
 				weight = log1p(Max(0, weight));
 		}
+		if (unlikely(!isfinite((float4) weight)))
+			ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+							errmsg("weight %g of item %s is out of range for type real", weight,
+								   keys_text(&profiler->events->items,
+											 profiler->events->items.keys[profiler->items[i]]))));
 		profiler->elements[n++] =
 			(SVecElement){profiler->item_id[profiler->items[i]], (float4) weight, i};
 	}
@@ -478,22 +501,10 @@ set_float(Row *row, int column, double value)
 		set(row, column, Float8GetDatum(value));
 }
 
-static void
-set_values(Row *row, const ValueSums *values)
-{
-	if (values == NULL || values->n == 0)
-		return;
-	set(row, OUT_TOTAL, Float8GetDatum(values->sum));
-	set(row, OUT_MEAN, Float8GetDatum(values->mean));
-	if (values->n > 1)
-		set(row, OUT_STDDEV, Float8GetDatum(sqrt(values->squares / (values->n - 1))));
-}
-
 static Row
 user_row(Profiler *profiler, int32 number)
 {
 	const Events *events = profiler->events;
-	const ValueSums *values = &events->user_values[number];
 	Profile profile = profile_user(profiler, events->user_rank[number]);
 	Row row;
 
@@ -510,11 +521,15 @@ user_row(Profiler *profiler, int32 number)
 		set(&row, OUT_ACTIVE_DAYS, Int32GetDatum(profile.active_days));
 		set(&row, OUT_PEAK_HOUR, Int32GetDatum(profile.peak_hour));
 	}
-	set_values(&row, values);
+	if (profile.n_values > 0)
+	{
+		set(&row, OUT_TOTAL, Float8GetDatum(profile.total));
+		set(&row, OUT_MEAN, Float8GetDatum(profile.mean));
+	}
+	if (profile.n_values > 1)
+		set(&row, OUT_STDDEV, Float8GetDatum(sqrt(profile.squares / (profile.n_values - 1))));
 	if (profile.n_compared > 0)
-		set(&row, OUT_HARSHNESS,
-			Float8GetDatum((profile.crowd_sum - (values->sum - profile.unknown)) /
-						   profile.n_compared));
+		set(&row, OUT_HARSHNESS, Float8GetDatum(profile.below / profile.n_compared));
 	set_float(&row, OUT_ENTROPY, profile.entropy);
 	set(&row, OUT_MAINSTREAM, Float8GetDatum(profile.mainstream));
 	set(&row, OUT_TASTE, PointerGetDatum(profile.taste));
@@ -541,12 +556,12 @@ item_row(const Profiler *profiler, int32 number)
 	memset(row.nulls, true, sizeof(row.nulls));
 	set(&row, OUT_ITEM, keys_datum(&events->items, number));
 	set(&row, OUT_ID, Int32GetDatum(profiler->item_id[number]));
-	if (profiler->crowd.item_users != NULL)
+	if (profiler->crowd.count != NULL)
 	{
-		set(&row, OUT_USERS, Int64GetDatum(profiler->crowd.item_users[number]));
+		set(&row, OUT_USERS, Int64GetDatum(profiler->crowd.count[number].users));
 		set(&row, OUT_EVENTS, Int64GetDatum(events->items.counts[number]));
 		set(&row, OUT_MAINSTREAM, Float8GetDatum(profiler->crowd.popularity[number]));
-		set_values(&row, &events->item_values[number]);
+		set_float(&row, OUT_MEAN, profiler->crowd.mean[number]);
 	}
 	return row;
 }
@@ -662,7 +677,7 @@ find_crowd(Profiler *profiler, const char *categories, bool known, ArrayType *id
 /*
  * user_activity(events, user_type, item_type, categories, known_items,
  * known_idf, half_life, session_gap, time_zone, taste, interest_by_value) returns
- * one row for each user of the query events (user, item, value, at, occasion),
+ * one row for each user of the query events (user, item, value, at[, occasion]),
  * each item and each category, distinguished by which of the first three columns
  * are NULL:
  *
@@ -715,4 +730,33 @@ socrec_user_activity(PG_FUNCTION_ARGS)
 	}
 	PG_END_TRY();
 	return (Datum) 0;
+}
+
+/*
+ * rfm_segment(recency_score, frequency_score, monetary_score) returns text: the
+ * name of a segment, by recency and by the mean of the others, rounded up; NULL
+ * without recency or frequency.  Without a monetary score frequency stands alone.
+ */
+PG_FUNCTION_INFO_V1(socrec_rfm_segment);
+Datum
+socrec_rfm_segment(PG_FUNCTION_ARGS)
+{
+	static const char *const segments[5][5] = {
+		/* by recency, from long ago to just now; by the others, from low to high */
+		{"lost", "hibernating", "at risk", "at risk", "cannot lose"},
+		{"hibernating", "hibernating", "at risk", "at risk", "cannot lose"},
+		{"about to sleep", "about to sleep", "needs attention", "loyal", "loyal"},
+		{"promising", "potential loyal", "potential loyal", "champion", "champion"},
+		{"new", "potential loyal", "potential loyal", "champion", "champion"}};
+	int scores[3];
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		PG_RETURN_NULL();
+	for (int i = 0; i < 3; i++)
+	{
+		scores[i] = PG_ARGISNULL(i) ? scores[1] : PG_GETARG_INT32(i);
+		if (scores[i] < 1 || scores[i] > 5)
+			invalid_argument("score %d is not between 1 and 5", scores[i]);
+	}
+	PG_RETURN_TEXT_P(cstring_to_text(segments[scores[0] - 1][(scores[1] + scores[2] + 1) / 2 - 1]));
 }
