@@ -345,16 +345,15 @@ assign_points(const KmeansPoints *points, KmeansWorkspace *work, const Round *ro
 				continue;
 		}
 		distances(x, d, work->lanes, blocks, distance);
+		/* Without branches: nothing tells beforehand which way they go. */
 		for (int32_t c = 0; c < round->k; c++)
 		{
-			if (distance[c] < least)
-			{
-				second = least;
-				least = distance[c];
-				best = c;
-			}
-			else if (distance[c] < second)
-				second = distance[c];
+			float here = distance[c];
+			float larger = here > least ? here : least;
+
+			second = larger < second ? larger : second;
+			best = here < least ? c : best;
+			least = here < least ? here : least;
 		}
 		work->upper[i] = sqrtf(least);
 		work->lower[i] = sqrtf(second);
