@@ -42,6 +42,22 @@ enum
 	ARG_SILHOUETTE_SAMPLE
 };
 
+/* And the result's. */
+enum
+{
+	COLUMN_KEY,
+	COLUMN_CLUSTER,
+	COLUMN_DISTANCE,
+	COLUMN_SILHOUETTE,
+	COLUMN_SIZE,
+	COLUMN_INERTIA,
+	COLUMN_CENTROID,
+	COLUMN_STANDARDIZED,
+	COLUMN_SCALE,
+	COLUMN_IDS,
+	N_COLUMNS
+};
+
 static double
 uniform(void *state)
 {
@@ -158,66 +174,86 @@ int8_array(const int64 *values, int32 n)
 }
 
 /*
- * A row for each key, then one for each cluster.
+ * The row of cluster c, numbered from 1; 0 stands for all rows.
+ */
+static void
+put_cluster(ReturnSetInfo *out, const Features *features, const KmeansResult *result, int32 c,
+			const double *scale)
+{
+	int32 d = features->d;
+	double *center = palloc0(Max(d, 1) * sizeof(double));
+	double *original = palloc(Max(d, 1) * sizeof(double));
+	Datum values[N_COLUMNS] = {[COLUMN_CLUSTER] = Int32GetDatum(c)};
+	bool nulls[N_COLUMNS] = {
+		[COLUMN_KEY] = true, [COLUMN_DISTANCE] = true, [COLUMN_SILHOUETTE] = true};
+	double inertia = result->inertia;
+
+	if (c > 0)
+	{
+		inertia = result->inertias[c - 1];
+		memcpy(center, result->center + (Size) (c - 1) * d, d * sizeof(double));
+	}
+	for (int32 j = 0; j < d; j++)
+		original[j] = features->mean[j] + center[j] * scale[j];
+	values[COLUMN_SIZE] = Int64GetDatum(c > 0 ? result->size[c - 1] : features->n);
+	values[COLUMN_INERTIA] = Float8GetDatum(inertia);
+	values[COLUMN_CENTROID] = float8_array(original, d);
+	values[COLUMN_STANDARDIZED] = float8_array(center, d);
+	values[COLUMN_SCALE] = float8_array(scale, d);
+	if (features->ids != NULL)
+		values[COLUMN_IDS] = int8_array(features->ids, d);
+	nulls[COLUMN_IDS] = features->ids == NULL;
+	tuplestore_putvalues(out->setResult, out->setDesc, values, nulls);
+	pfree(center);
+	pfree(original);
+}
+
+/*
+ * A row for each key, then one for all and one for each cluster.
  */
 static void
 put_rows(ReturnSetInfo *out, const Features *features, const KmeansResult *result,
 		 const double *silhouette, bool standardize)
 {
-	int32 d = features->d;
-	double *original = palloc(Max(d, 1) * sizeof(double));
+	Datum values[N_COLUMNS] = {0};
+	bool nulls[N_COLUMNS];
+	double *scale = palloc(Max(features->d, 1) * sizeof(double));
 
+	memset(nulls, true, sizeof(nulls));
 	for (int32 i = 0; i < features->n; i++)
 	{
-		Datum values[9] = {features->keys[i].value, Int32GetDatum(result->cluster[i] + 1),
-						   Float8GetDatum(result->distance[i]), Float8GetDatum(silhouette[i])};
-		bool nulls[9] = {features->keys[i].null,
-						 false,
-						 false,
-						 isnan(silhouette[i]),
-						 true,
-						 true,
-						 true,
-						 true,
-						 true};
-
 		if (i % 4096 == 0)
 			CHECK_FOR_INTERRUPTS();
+		values[COLUMN_KEY] = features->keys[i].value;
+		values[COLUMN_CLUSTER] = Int32GetDatum(result->cluster[i] + 1);
+		values[COLUMN_DISTANCE] = Float8GetDatum(result->distance[i]);
+		values[COLUMN_SILHOUETTE] = Float8GetDatum(silhouette[i]);
+		nulls[COLUMN_KEY] = features->keys[i].null;
+		nulls[COLUMN_CLUSTER] = nulls[COLUMN_DISTANCE] = false;
+		nulls[COLUMN_SILHOUETTE] = isnan(silhouette[i]);
 		tuplestore_putvalues(out->setResult, out->setDesc, values, nulls);
 	}
+	memset(nulls, true, sizeof(nulls));
 	for (int32 i = 0; i < features->n_skipped; i++)
 	{
-		Datum values[9] = {features->skipped[i].value};
-		bool nulls[9] = {features->skipped[i].null, true, true, true, true, true, true, true, true};
-
+		values[COLUMN_KEY] = features->skipped[i].value;
+		nulls[COLUMN_KEY] = features->skipped[i].null;
 		tuplestore_putvalues(out->setResult, out->setDesc, values, nulls);
 	}
-	for (int32 c = 0; c < result->k; c++)
-	{
-		const double *center = result->center + (Size) c * d;
-		Datum values[9] = {(Datum) 0, Int32GetDatum(c + 1)};
-		bool nulls[9] = {
-			true, false, true, true, false, false, false, false, features->ids == NULL};
-
-		for (int32 j = 0; j < d; j++)
-			original[j] = features->mean[j] + center[j] * (standardize ? features->stddev[j] : 1);
-		values[4] = Int64GetDatum(result->size[c]);
-		values[5] = Float8GetDatum(result->inertias[c]);
-		values[6] = float8_array(original, d);
-		values[7] = float8_array(center, d);
-		if (features->ids != NULL)
-			values[8] = int8_array(features->ids, d);
-		tuplestore_putvalues(out->setResult, out->setDesc, values, nulls);
-	}
+	for (int32 j = 0; j < features->d; j++)
+		scale[j] = standardize ? features->stddev[j] : features->stddev[j] > 0;
+	for (int32 c = 0; c <= result->k; c++)
+		put_cluster(out, features, result, c, scale);
 }
 
 /*
  * kmeans(query, key_type, k, seed, runs, max_iterations, tolerance, standardize,
  * nulls, silhouette_sample) returns a row for each row of the query: its key,
  * cluster (from 1, by falling size), distance to the center and, for a sample,
- * silhouette; cluster NULL where a feature is NULL.  Then a row for each cluster,
- * with key NULL: its size, inertia and center, in the features' own units and as
- * it was found.
+ * silhouette; cluster NULL where a feature is NULL.  Then, with key NULL, a row
+ * for all rows as cluster 0 and one for each cluster: its size, inertia and
+ * center, in the features' own units and as it was found, and what each feature
+ * was divided by (0 if it is the same everywhere).
  *
  * Errors: those of features_load(); arguments out of range; keys of another type
  * than key_type.
