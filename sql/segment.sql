@@ -19,8 +19,8 @@ RETURNS TABLE (
     size bigint,
     inertia double precision,
     centroid double precision[],
-    centroid_standardized double precision[],
-    scale double precision[],
+    z_score double precision[],
+    stddev double precision[],
     ids bigint[])
 AS 'MODULE_PATHNAME', 'socrec_kmeans'
 LANGUAGE c STABLE PARALLEL UNSAFE COST 1000000 ROWS 10000;
@@ -54,6 +54,9 @@ BEGIN
         RAISE insufficient_privilege USING MESSAGE = format('must be owner of profiles %s', name);
     END IF;
     user_type := socrec.profile_user_type(name, user_column);
+    IF user_type IS NULL THEN
+        RAISE undefined_table USING MESSAGE = format('profiles "%s" have no view user_profile', name);
+    END IF;
 END
 $$;
 
@@ -143,14 +146,15 @@ BEGIN
         'CREATE TABLE %1$I.segment (segment_id integer PRIMARY KEY, segment text NOT NULL, words text NOT NULL, top_interests text)',
         'COMMENT ON TABLE %1$I.segment IS ''the segments in words''',
         'CREATE TABLE %1$I.segment_centroid (segment_id integer, feature text, value float8 NOT NULL, z_score float8 NOT NULL,
-            id bigint, is_log boolean NOT NULL, center float8 NOT NULL, scale float8 NOT NULL, nulls text NOT NULL, PRIMARY KEY (segment_id, feature))',
+            id bigint, is_log boolean NOT NULL, center float8 NOT NULL, stddev float8 NOT NULL, scale float8 NOT NULL, nulls text NOT NULL, PRIMARY KEY (segment_id, feature))',
         'COMMENT ON TABLE %1$I.segment_centroid IS ''the middle of each segment, a row for each feature''',
         'COMMENT ON COLUMN %1$I.segment_centroid.value IS ''the mean over the segment; of a feature taken as a logarithm, taken back from it''',
-        'COMMENT ON COLUMN %1$I.segment_centroid.z_score IS ''how far the middle is from that of all users, in units of scale''',
+        'COMMENT ON COLUMN %1$I.segment_centroid.z_score IS ''how far the middle is from that of all users, in standard deviations''',
         'COMMENT ON COLUMN %1$I.segment_centroid.id IS ''of an interest: its number in table category''',
         'COMMENT ON COLUMN %1$I.segment_centroid.is_log IS ''the feature is taken as sign(x) ln(1 + |x|)''',
         'COMMENT ON COLUMN %1$I.segment_centroid.center IS ''the mean over all users, as the feature is taken''',
-        'COMMENT ON COLUMN %1$I.segment_centroid.scale IS ''what the feature is divided by: its standard deviation, or 1''',
+        'COMMENT ON COLUMN %1$I.segment_centroid.stddev IS ''the standard deviation over all users, as the feature is taken''',
+        'COMMENT ON COLUMN %1$I.segment_centroid.scale IS ''what the feature is divided by for distances: stddev, or 1''',
         'COMMENT ON COLUMN %1$I.segment_centroid.nulls IS ''mean: an absent value counts as center; skip: the user has no segment''',
         'CREATE VIEW %1$I.segment_summary WITH (security_invoker = true) AS
             SELECT s.segment_id, s.segment, count(u.segment_id) AS users,
@@ -217,15 +221,12 @@ AS $$
 BEGIN
     EXECUTE format($statement$
         INSERT INTO %1$I.segment (segment_id, segment, words)
-        SELECT segment_id, coalesce(string_agg(word, ', ' ORDER BY n) FILTER (WHERE n <= 2 AND abs(z) >= 0.5), 'average'),
-            coalesce(string_agg(format('%%s (%%sσ)', word, to_char(z, 'FMSG990.0')), ', ' ORDER BY n) FILTER (WHERE n <= 5 AND abs(z) >= 0.5), 'average')
-        FROM (SELECT segment_id, z, socrec.feature_words(feature, z, id IS NOT NULL) AS word,
-                row_number() OVER (PARTITION BY segment_id ORDER BY round(abs(z)::numeric, 6) DESC, feature) AS n
-            FROM (SELECT *, z_score * scale / nullif(sqrt(sum((z_score * scale) ^ 2 * users) OVER (PARTITION BY feature) / sum(users) OVER (PARTITION BY feature)), 0) AS between,
-                    CASE WHEN id IS NULL THEN z_score END AS own
-                FROM %1$I.segment_centroid
-                    JOIN (SELECT segment_id, count(*) AS users FROM %1$I.user_segment GROUP BY segment_id) u USING (segment_id)) b
-                CROSS JOIN LATERAL (SELECT coalesce(own, between) AS z) w) c
+        SELECT segment_id, coalesce(string_agg(word, ', ' ORDER BY n) FILTER (WHERE n <= 2 AND abs(z_score) >= 0.5), 'average'),
+            coalesce(string_agg(format('%%s (%%sσ)', word, to_char(z_score, 'FMSG990.0')), ', ' ORDER BY n)
+                FILTER (WHERE n <= 5 AND abs(z_score) >= 0.5), 'average')
+        FROM (SELECT segment_id, z_score, socrec.feature_words(feature, z_score, id IS NOT NULL) AS word,
+                row_number() OVER (PARTITION BY segment_id ORDER BY round(abs(z_score)::numeric, 6) DESC, feature) AS n
+            FROM %1$I.segment_centroid) c
         GROUP BY segment_id$statement$, profiles);
     IF socrec.category_column(profiles) IS NOT NULL THEN
         EXECUTE format($statement$
@@ -297,12 +298,13 @@ BEGIN
         users AS (
             INSERT INTO %1$I.user_segment (%2$I, segment_id, segment, distance, silhouette)
             SELECT key, cluster, '', distance, silhouette FROM fit WHERE key IS NOT NULL AND cluster IS NOT NULL)
-        INSERT INTO %1$I.segment_centroid (segment_id, feature, value, z_score, id, is_log, center, scale, nulls)
+        INSERT INTO %1$I.segment_centroid (segment_id, feature, value, z_score, id, is_log, center, stddev, scale, nulls)
         SELECT f.cluster, n.feature,
             CASE WHEN n.feature = ANY ($5) THEN sign(f.centroid[n.n]) * (exp(abs(f.centroid[n.n])) - 1) ELSE f.centroid[n.n] END,
-            f.centroid_standardized[n.n], n.id, n.feature = ANY ($5), a.centroid[n.n], f.scale[n.n], $4 ->> 'nulls'
+            f.z_score[n.n], n.id, n.feature = ANY ($5), a.centroid[n.n], f.stddev[n.n],
+            CASE WHEN ($4 ->> 'standardize')::boolean THEN f.stddev[n.n] ELSE 1 END, $4 ->> 'nulls'
         FROM fit f CROSS JOIN LATERAL (%4$s) n (n, feature, id) CROSS JOIN (SELECT centroid FROM fit WHERE cluster = 0) a
-        WHERE f.cluster > 0 AND f.centroid IS NOT NULL AND f.scale[n.n] > 0 AND cardinality($6) > 0$statement$,
+        WHERE f.cluster > 0 AND f.centroid IS NOT NULL AND f.stddev[n.n] > 0 AND cardinality($6) > 0$statement$,
         profiles, locked.user_column, locked.user_type, names)
         USING query, k, seed, o, logs, chosen;
     PERFORM socrec.describe_segments(profiles, locked.user_column);
@@ -335,10 +337,10 @@ BEGIN
         SELECT string_agg(format('(%%s, %%s)', segment_id, distance), ', ')
         FROM (SELECT segment_id, CASE WHEN bool_or(id IS NOT NULL) THEN
                 format('sqrt(greatest(0, (p.interests OPERATOR(socrec.<*>) p.interests) - 2 * (p.interests OPERATOR(socrec.<*>) %%L::socrec.svec) + %%s))',
-                    socrec.svec_agg(id, (center + z_score * scale)::real), sum((center + z_score * scale) ^ 2))
+                    socrec.svec_agg(id, (center + z_score * stddev)::real), sum((center + z_score * stddev) ^ 2))
             ELSE format('sqrt(%%s)', string_agg(format(CASE nulls WHEN 'mean' THEN '(coalesce(%%1$s, %%2$L::float8) - %%2$L::float8 - %%3$L::float8) ^ 2 / %%4$s'
                     ELSE '(%%1$s - %%2$L::float8 - %%3$L::float8) ^ 2 / %%4$s' END,
-                socrec.feature_expression(feature, is_log), center, z_score * scale, scale ^ 2), ' + ' ORDER BY feature)) END AS distance
+                socrec.feature_expression(feature, is_log), center, z_score * stddev, scale ^ 2), ' + ' ORDER BY feature)) END AS distance
             FROM %I.segment_centroid GROUP BY segment_id) c$statement$, profiles) INTO distances;
     EXECUTE format('DELETE FROM %1$I.user_segment u WHERE NOT EXISTS (SELECT FROM %1$I.user_profile p WHERE p.%2$I %3$s u.%2$I)',
         profiles, locked.user_column, same);
@@ -366,3 +368,189 @@ $$;
 
 COMMENT ON FUNCTION assign_segments IS
     'sends users to the nearest segment as their profiles are now, without looking for new segments; returns how many are new or have changed';
+
+-- How users of a set of profiles are called and compared; an error if they are
+-- not of the given type.
+CREATE FUNCTION profile_key(profiles text, type regtype, OUT user_column text, OUT same text)
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    user_type regtype;
+BEGIN
+    SELECT s.user_column, a.atttypid, socrec.equality_operator(a.atttypid) INTO user_column, user_type, same
+        FROM socrec.profile_set s JOIN pg_attribute a
+            ON a.attrelid = to_regclass(format('%I.user_profile', s.name)) AND a.attname = s.user_column
+        WHERE s.name = profiles;
+    IF user_column IS NULL THEN
+        RAISE undefined_object USING MESSAGE = format('profiles "%s" do not exist', profiles),
+            HINT = 'SELECT name FROM socrec.profile_set lists them.';
+    ELSIF user_type <> type THEN
+        RAISE datatype_mismatch USING MESSAGE = format('users of profiles "%s" are of type %s, not %s', profiles, user_type, type),
+            HINT = format('Cast them to %s.', user_type);
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION profile_key IS 'how users of a set of profiles are called and compared';
+
+-- The score of every user outside a seed: log-odds of the seed's items, or the
+-- cosine to the middle of the seed.
+CREATE FUNCTION lookalike_scores(profiles text, seed_users anyarray, options jsonb DEFAULT '{}')
+RETURNS TABLE (user_id anyelement, score double precision)
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 10000
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    key record;
+    known jsonb := '{"method": "log_odds", "shrinkage": 20}';
+    weights socrec.svec;
+BEGIN
+    IF profiles IS NULL OR seed_users IS NULL THEN
+        RAISE null_value_not_allowed USING MESSAGE = 'profiles and seed_users must not be null';
+    END IF;
+    key := socrec.profile_key(profiles, (SELECT t.typelem FROM pg_type t WHERE t.oid = pg_typeof(seed_users)));
+    IF jsonb_typeof(options) IS DISTINCT FROM 'object' OR options - 'method' - 'shrinkage' <> '{}' THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('options cannot be %s', coalesce(options::text, 'null')),
+            HINT = format('They are, with their defaults: %s.', known);
+    END IF;
+    known := known || options;
+    IF known ->> 'method' NOT IN ('log_odds', 'cosine') OR known ->> 'method' IS NULL THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('option "method" cannot be %s', known -> 'method'),
+            HINT = 'Use one of: log_odds, cosine.';
+    END IF;
+    IF jsonb_typeof(known -> 'shrinkage') <> 'number' OR (known ->> 'shrinkage')::float8 <= 0 THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('option "shrinkage" must be a positive number, not %s', known -> 'shrinkage');
+    END IF;
+    EXECUTE format($statement$
+        WITH seed AS MATERIALIZED (
+            SELECT a.taste FROM %1$I.activity a
+            WHERE a.taste IS NOT NULL AND EXISTS (SELECT FROM unnest($1) s WHERE s %3$s a.%2$I)),
+        total AS (SELECT (SELECT count(*) FROM seed) AS n, (SELECT count(*) FROM %1$I.activity a WHERE a.taste IS NOT NULL) AS all_users),
+        item AS (
+            SELECT t.id, count(*) AS n, sum(t.weight / nullif(socrec.svec_norm(s.taste), 0)) AS weight
+            FROM seed s CROSS JOIN LATERAL socrec.svec_unnest(s.taste) AS t(id, weight) GROUP BY t.id)
+        SELECT CASE $2 ->> 'method'
+            WHEN 'cosine' THEN (SELECT socrec.svec_agg(i.id, i.weight::real) FROM item i)
+            ELSE (SELECT socrec.svec_agg(i.id::bigint, ln((coalesce(s.n, 0) + c.x * p.x) / (t.n + c.x)
+                        / ((greatest(i.users - coalesce(s.n, 0), 0) + c.x * p.x) / (t.all_users - t.n + c.x)))::real)
+                FROM total t CROSS JOIN %1$I.item i LEFT JOIN item s ON s.id = i.id
+                    CROSS JOIN LATERAL (SELECT ($2 ->> 'shrinkage')::float8) c (x)
+                    CROSS JOIN LATERAL (SELECT i.users / t.all_users::float8) p (x)
+                WHERE t.n > 0 AND i.users > 0) END$statement$, profiles, key.user_column, key.same)
+        INTO weights USING seed_users, known;
+    RETURN QUERY EXECUTE format($statement$
+        SELECT a.%2$I, (a.taste OPERATOR(socrec.<*>) $2) / socrec.svec_norm(a.taste)
+        FROM %1$I.activity a
+        WHERE a.%2$I IS NOT NULL AND a.taste IS NOT NULL AND socrec.svec_length(a.taste) > 0 AND $2 IS NOT NULL
+            AND NOT EXISTS (SELECT FROM unnest($1) s WHERE s %3$s a.%2$I)$statement$, profiles, key.user_column, key.same)
+        USING seed_users, weights;
+END
+$$;
+
+COMMENT ON FUNCTION lookalike_scores IS 'how much every user outside a seed is like the users in it';
+
+CREATE FUNCTION lookalikes(profiles text, seed_users anyarray, n integer DEFAULT 100, options jsonb DEFAULT '{}')
+RETURNS TABLE (rank bigint, user_id anyelement, score double precision, support integer)
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 100
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    key record := socrec.profile_key(profiles, (SELECT t.typelem FROM pg_type t WHERE t.oid = pg_typeof(seed_users)));
+BEGIN
+    IF n IS NULL OR n < 0 THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('n must be at least 0, not %s', coalesce(n::text, 'null'));
+    END IF;
+    RETURN QUERY EXECUTE format($statement$
+        WITH best AS MATERIALIZED (
+            SELECT row_number() OVER (ORDER BY score DESC, user_id) AS rank, user_id, score
+            FROM socrec.lookalike_scores($1, $2, $4) ORDER BY score DESC, user_id LIMIT $3),
+        seed AS MATERIALIZED (
+            SELECT socrec.svec_agg(d.id, 1::real) AS items
+            FROM (SELECT DISTINCT t.id FROM %1$I.activity a CROSS JOIN LATERAL socrec.svec_unnest(a.taste) AS t(id, weight)
+                WHERE EXISTS (SELECT FROM unnest($2) s WHERE s %3$s a.%2$I)) d)
+        SELECT b.rank, b.user_id, b.score,
+            (SELECT count(*)::integer FROM unnest(socrec.svec_ids(a.taste)) i(id) WHERE socrec.svec_get(s.items, i.id) IS NOT NULL)
+        FROM best b JOIN %1$I.activity a ON a.%2$I %3$s b.user_id CROSS JOIN seed s
+        ORDER BY b.rank$statement$, profiles, key.user_column, key.same)
+        USING profiles, seed_users, n, options;
+END
+$$;
+
+COMMENT ON FUNCTION lookalikes IS 'the n users most like those of a seed, outside it';
+
+CREATE FUNCTION evaluate_lookalikes(
+    profiles text,
+    seed_users anyarray,
+    n integer DEFAULT 100,
+    seed bigint DEFAULT 0,
+    options jsonb DEFAULT '{}',
+    OUT seed_size bigint,
+    OUT held_out bigint,
+    OUT hits bigint,
+    OUT "precision" double precision,
+    OUT recall double precision,
+    OUT lift double precision,
+    OUT auc double precision)
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    fit seed_users%TYPE;
+BEGIN
+    IF n IS NULL OR n < 1 OR seed IS NULL THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('n must be at least 1 and seed not null, not %s and %s',
+            coalesce(n::text, 'null'), coalesce(seed::text, 'null'));
+    END IF;
+    -- A hash of the user decides who is held out: the same half for the same seed.
+    EXECUTE format('SELECT array_agg(u ORDER BY n) FILTER (WHERE 2 * n <= total) FROM (
+            SELECT u, row_number() OVER (ORDER BY hashtextextended(u::text, $2), u::text) AS n, count(*) OVER () AS total
+            FROM (SELECT DISTINCT u FROM unnest($1) u WHERE u IS NOT NULL) d) s')
+        INTO fit USING seed_users, seed;
+    IF fit IS NULL THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'seed_users must have at least two users';
+    END IF;
+    WITH s AS MATERIALIZED (
+        SELECT l.score, l.user_id = ANY (seed_users) AS is_held_out, row_number() OVER (ORDER BY l.score DESC, l.user_id) AS place,
+            rank() OVER (ORDER BY l.score) + (count(*) OVER (PARTITION BY l.score) - 1) / 2.0::float8 AS from_below
+        FROM socrec.lookalike_scores(profiles, fit, options) l),
+    c AS (
+        SELECT count(*)::float8 AS users, count(*) FILTER (WHERE is_held_out) AS held_out,
+            count(*) FILTER (WHERE is_held_out AND place <= n) AS hits, sum(from_below) FILTER (WHERE is_held_out) AS ranks
+        FROM s)
+    SELECT cardinality(fit), c.held_out, c.hits, c.hits / nullif(least(n, c.users), 0), c.hits / nullif(c.held_out, 0)::float8,
+        (c.hits / nullif(least(n, c.users), 0)) / nullif(c.held_out / nullif(c.users, 0), 0),
+        (c.ranks - c.held_out * (c.held_out + 1) / 2.0::float8) / nullif(c.held_out * (c.users - c.held_out), 0)
+        INTO seed_size, held_out, hits, "precision", recall, lift, auc
+        FROM c;
+END
+$$;
+
+COMMENT ON FUNCTION evaluate_lookalikes IS
+    'keeps a random half of a seed out, ranks the others by similarity to the rest, and says how many of the half are among the first n';
+
+CREATE FUNCTION similar_profiles(profiles text, user_id anyelement, n integer DEFAULT 10)
+RETURNS TABLE (rank bigint, similar_user anyelement, similarity double precision)
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 10
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    key record := socrec.profile_key(profiles, pg_typeof(user_id));
+BEGIN
+    IF n IS NULL OR n < 0 THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('n must be at least 0, not %s', coalesce(n::text, 'null'));
+    END IF;
+    RETURN QUERY EXECUTE format($statement$
+        SELECT row_number() OVER (ORDER BY d.distance, d.%2$I), d.%2$I, 1 - d.distance
+        FROM (SELECT b.%2$I, a.taste OPERATOR(socrec.<=>) b.taste AS distance
+            FROM %1$I.activity a JOIN %1$I.activity b ON NOT b.%2$I %3$s a.%2$I
+            WHERE a.%2$I %3$s $1) d
+        WHERE d.distance IS NOT NULL
+        ORDER BY d.distance, d.%2$I LIMIT $2$statement$, profiles, key.user_column, key.same)
+        USING user_id, n;
+END
+$$;
+
+COMMENT ON FUNCTION similar_profiles IS 'the n users whose taste is nearest to a user''s by cosine';

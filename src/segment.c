@@ -52,8 +52,8 @@ enum
 	COLUMN_SIZE,
 	COLUMN_INERTIA,
 	COLUMN_CENTROID,
-	COLUMN_STANDARDIZED,
-	COLUMN_SCALE,
+	COLUMN_Z_SCORE,
+	COLUMN_STDDEV,
 	COLUMN_IDS,
 	N_COLUMNS
 };
@@ -178,34 +178,34 @@ int8_array(const int64 *values, int32 n)
  */
 static void
 put_cluster(ReturnSetInfo *out, const Features *features, const KmeansResult *result, int32 c,
-			const double *scale)
+			bool standardized)
 {
 	int32 d = features->d;
 	double *center = palloc0(Max(d, 1) * sizeof(double));
-	double *original = palloc(Max(d, 1) * sizeof(double));
+	double *z_score = palloc0(Max(d, 1) * sizeof(double));
 	Datum values[N_COLUMNS] = {[COLUMN_CLUSTER] = Int32GetDatum(c)};
 	bool nulls[N_COLUMNS] = {
 		[COLUMN_KEY] = true, [COLUMN_DISTANCE] = true, [COLUMN_SILHOUETTE] = true};
-	double inertia = result->inertia;
 
-	if (c > 0)
-	{
-		inertia = result->inertias[c - 1];
-		memcpy(center, result->center + (Size) (c - 1) * d, d * sizeof(double));
-	}
 	for (int32 j = 0; j < d; j++)
-		original[j] = features->mean[j] + center[j] * scale[j];
+	{
+		double found = c > 0 ? result->center[(Size) (c - 1) * d + j] : 0;
+		double stddev = features->stddev[j];
+
+		center[j] = features->mean[j] + found * (standardized ? stddev : 1);
+		z_score[j] = standardized || stddev == 0 ? found : found / stddev;
+	}
 	values[COLUMN_SIZE] = Int64GetDatum(c > 0 ? result->size[c - 1] : features->n);
-	values[COLUMN_INERTIA] = Float8GetDatum(inertia);
-	values[COLUMN_CENTROID] = float8_array(original, d);
-	values[COLUMN_STANDARDIZED] = float8_array(center, d);
-	values[COLUMN_SCALE] = float8_array(scale, d);
+	values[COLUMN_INERTIA] = Float8GetDatum(c > 0 ? result->inertias[c - 1] : result->inertia);
+	values[COLUMN_CENTROID] = float8_array(center, d);
+	values[COLUMN_Z_SCORE] = float8_array(z_score, d);
+	values[COLUMN_STDDEV] = float8_array(features->stddev, d);
 	if (features->ids != NULL)
 		values[COLUMN_IDS] = int8_array(features->ids, d);
 	nulls[COLUMN_IDS] = features->ids == NULL;
 	tuplestore_putvalues(out->setResult, out->setDesc, values, nulls);
 	pfree(center);
-	pfree(original);
+	pfree(z_score);
 }
 
 /*
@@ -213,11 +213,10 @@ put_cluster(ReturnSetInfo *out, const Features *features, const KmeansResult *re
  */
 static void
 put_rows(ReturnSetInfo *out, const Features *features, const KmeansResult *result,
-		 const double *silhouette, bool standardize)
+		 const double *silhouette, bool standardized)
 {
 	Datum values[N_COLUMNS] = {0};
 	bool nulls[N_COLUMNS];
-	double *scale = palloc(Max(features->d, 1) * sizeof(double));
 
 	memset(nulls, true, sizeof(nulls));
 	for (int32 i = 0; i < features->n; i++)
@@ -240,10 +239,8 @@ put_rows(ReturnSetInfo *out, const Features *features, const KmeansResult *resul
 		nulls[COLUMN_KEY] = features->skipped[i].null;
 		tuplestore_putvalues(out->setResult, out->setDesc, values, nulls);
 	}
-	for (int32 j = 0; j < features->d; j++)
-		scale[j] = standardize ? features->stddev[j] : features->stddev[j] > 0;
 	for (int32 c = 0; c <= result->k; c++)
-		put_cluster(out, features, result, c, scale);
+		put_cluster(out, features, result, c, standardized);
 }
 
 /*
@@ -252,8 +249,8 @@ put_rows(ReturnSetInfo *out, const Features *features, const KmeansResult *resul
  * cluster (from 1, by falling size), distance to the center and, for a sample,
  * silhouette; cluster NULL where a feature is NULL.  Then, with key NULL, a row
  * for all rows as cluster 0 and one for each cluster: its size, inertia and
- * center, in the features' own units and as it was found, and what each feature
- * was divided by (0 if it is the same everywhere).
+ * center, in the features' own units and as z-scores, and the standard deviations
+ * of the features.
  *
  * Errors: those of features_load(); arguments out of range; keys of another type
  * than key_type.
