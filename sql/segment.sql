@@ -425,11 +425,11 @@ BEGIN
     END IF;
     EXECUTE format($statement$
         WITH seed AS MATERIALIZED (
-            SELECT a.taste FROM %1$I.activity a
+            SELECT a.taste, socrec.svec_norm(a.taste) AS norm FROM %1$I.activity a
             WHERE a.taste IS NOT NULL AND EXISTS (SELECT FROM unnest($1) s WHERE s %3$s a.%2$I)),
         total AS (SELECT (SELECT count(*) FROM seed) AS n, (SELECT count(*) FROM %1$I.activity a WHERE a.taste IS NOT NULL) AS all_users),
         item AS (
-            SELECT t.id, count(*) AS n, sum(t.weight / nullif(socrec.svec_norm(s.taste), 0)) AS weight
+            SELECT t.id, count(*) AS n, sum(t.weight / nullif(s.norm, 0)) AS weight
             FROM seed s CROSS JOIN LATERAL socrec.svec_unnest(s.taste) AS t(id, weight) GROUP BY t.id)
         SELECT CASE $2 ->> 'method'
             WHEN 'cosine' THEN (SELECT socrec.svec_agg(i.id, i.weight::real) FROM item i)
