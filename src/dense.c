@@ -316,7 +316,7 @@ describe(Features *features, const double *values)
 	}
 	for (int32 j = 0; j < d; j++)
 	{
-		if (isinf(features->stddev[j]))
+		if (!isfinite(features->stddev[j]))
 			ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 							errmsg("the variance of feature %d is out of range", j + 1)));
 		features->stddev[j] = varies[j] ? sqrt(features->stddev[j] / count[j]) : 0;
