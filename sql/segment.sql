@@ -224,9 +224,10 @@ BEGIN
         SELECT segment_id, coalesce(string_agg(word, ', ' ORDER BY n) FILTER (WHERE n <= 2 AND abs(z_score) >= 0.5), 'average'),
             coalesce(string_agg(format('%%s (%%sσ)', word, to_char(z_score, 'FMSG990.0')), ', ' ORDER BY n)
                 FILTER (WHERE n <= 5 AND abs(z_score) >= 0.5), 'average')
-        FROM (SELECT segment_id, z_score, socrec.feature_words(feature, z_score, id IS NOT NULL) AS word,
-                row_number() OVER (PARTITION BY segment_id ORDER BY round(abs(z_score)::numeric, 6) DESC, feature) AS n
-            FROM %1$I.segment_centroid) c
+        FROM (SELECT DISTINCT segment_id FROM %1$I.user_segment) u
+            LEFT JOIN (SELECT segment_id, z_score, socrec.feature_words(feature, z_score, id IS NOT NULL) AS word,
+                    row_number() OVER (PARTITION BY segment_id ORDER BY round(abs(z_score)::numeric, 6) DESC, feature) AS n
+                FROM %1$I.segment_centroid) c USING (segment_id)
         GROUP BY segment_id$statement$, profiles);
     IF socrec.category_column(profiles) IS NOT NULL THEN
         EXECUTE format($statement$
@@ -382,7 +383,9 @@ BEGIN
         FROM socrec.profile_set s JOIN pg_attribute a
             ON a.attrelid = to_regclass(format('%I.user_profile', s.name)) AND a.attname = s.user_column
         WHERE s.name = profiles;
-    IF user_column IS NULL THEN
+    IF profiles IS NULL THEN
+        RAISE null_value_not_allowed USING MESSAGE = 'profiles must not be null';
+    ELSIF user_column IS NULL THEN
         RAISE undefined_object USING MESSAGE = format('profiles "%s" do not exist', profiles),
             HINT = 'SELECT name FROM socrec.profile_set lists them.';
     ELSIF user_type <> type THEN
@@ -407,8 +410,8 @@ DECLARE
     known jsonb := '{"method": "log_odds", "shrinkage": 20}';
     weights socrec.svec;
 BEGIN
-    IF profiles IS NULL OR seed_users IS NULL THEN
-        RAISE null_value_not_allowed USING MESSAGE = 'profiles and seed_users must not be null';
+    IF seed_users IS NULL THEN
+        RAISE null_value_not_allowed USING MESSAGE = 'seed_users must not be null';
     END IF;
     key := socrec.profile_key(profiles, (SELECT t.typelem FROM pg_type t WHERE t.oid = pg_typeof(seed_users)));
     IF jsonb_typeof(options) IS DISTINCT FROM 'object' OR options - 'method' - 'shrinkage' <> '{}' THEN
