@@ -5,7 +5,7 @@ CREATE FUNCTION kmeans(
     key_type anyelement,
     k integer,
     seed bigint DEFAULT 0,
-    runs integer DEFAULT 10,
+    runs integer DEFAULT 20,
     max_iterations integer DEFAULT 300,
     tolerance double precision DEFAULT 0.0001,
     standardize boolean DEFAULT true,
@@ -67,7 +67,7 @@ LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    known jsonb := jsonb_build_object('runs', 10, 'max_iterations', 300, 'tolerance', 0.0001, 'standardize', NOT sparse,
+    known jsonb := jsonb_build_object('runs', 20, 'max_iterations', 300, 'tolerance', 0.0001, 'standardize', NOT sparse,
         'nulls', 'mean', 'silhouette_sample', 2000,
         'log', '["recency_days", "events", "items", "frequency", "monetary", "sessions", "active_days"]'::jsonb);
     bad record;
