@@ -233,6 +233,12 @@ compare_ids(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+static int
+compare_ids_arg(const void *a, const void *b, void *arg)
+{
+	return compare_ids(a, b);
+}
+
 /*
  * Make the sparse rows dense: one column for each id that occurs, by id.
  */
@@ -246,7 +252,7 @@ densify(FeatureReceiver *receiver)
 
 	for (int64 i = 0; i < receiver->n_entries; i++)
 		ids[i] = receiver->entries[i].id;
-	qsort(ids, receiver->n_entries, sizeof(int64), compare_ids);
+	qsort_interruptible(ids, receiver->n_entries, sizeof(int64), compare_ids_arg, NULL);
 	for (int64 i = 0; i < receiver->n_entries; i++)
 		if (i == 0 || ids[i] != ids[i - 1])
 			ids[n++] = ids[i];

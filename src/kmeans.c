@@ -31,6 +31,9 @@
 /* Points between two calls of poll. */
 #define POLL_POINTS 4096
 
+/* And values of centers that points are compared with, which may be the less. */
+#define POLL_DISTANCES 16000000
+
 /*
  * The widest vectors that the machine has.  Without fused multiply-add, which
  * rounds differently.
@@ -266,12 +269,13 @@ choose_centers(const KmeansPoints *points, const KmeansOptions *options, KmeansW
  * Half the way from each center to the nearest other one.
  */
 static void
-separate(KmeansWorkspace *work, int32_t k, int32_t d)
+separate(KmeansWorkspace *work, const KmeansOptions *options, int32_t k, int32_t d)
 {
 	for (int32_t a = 0; a < k; a++)
 	{
 		double least = INFINITY;
 
+		options->poll(options->poll_argument);
 		for (int32_t b = 0; b < k; b++)
 		{
 			double sum = 0;
@@ -500,7 +504,10 @@ run_once(const KmeansPoints *points, const KmeansOptions *options, KmeansWorkspa
 	Round round = {.farthest = -1};
 	int32_t k = choose_centers(points, options, work);
 	double moved = INFINITY;
+	int32_t step = (int32_t) (POLL_DISTANCES / kmeans_lanes(k, d)) + 1;
 
+	if (step > POLL_POINTS)
+		step = POLL_POINTS;
 	round.k = k;
 	/* Each rounds d times on the way to a distance, and once a round. */
 	round.margin = 1 + (2 * d + options->max_iterations + 64) * FLT_EPSILON;
@@ -519,10 +526,10 @@ run_once(const KmeansPoints *points, const KmeansOptions *options, KmeansWorkspa
 	{
 		int32_t changed = 0;
 
-		separate(work, k, d);
-		for (int32_t first = 0; first < points->n; first += POLL_POINTS)
+		separate(work, options, k, d);
+		for (int32_t first = 0; first < points->n; first += step)
 		{
-			int32_t end = points->n - first > POLL_POINTS ? first + POLL_POINTS : points->n;
+			int32_t end = points->n - first > step ? first + step : points->n;
 
 			options->poll(options->poll_argument);
 			changed += assign_points(points, work, &round, first, end);

@@ -65,9 +65,10 @@ uniform(void *state)
 }
 
 static void
-poll_interrupts(void *argument)
+poll_server(void *progress)
 {
 	CHECK_FOR_INTERRUPTS();
+	progress_report(progress, "clustering");
 }
 
 static int32
@@ -262,8 +263,10 @@ socrec_kmeans(PG_FUNCTION_ARGS)
 	ReturnSetInfo *out = (ReturnSetInfo *) fcinfo->resultinfo;
 	Progress progress;
 	pg_prng_state random;
-	KmeansOptions options = {
-		.uniform = uniform, .uniform_argument = &random, .poll = poll_interrupts};
+	KmeansOptions options = {.uniform = uniform,
+							 .uniform_argument = &random,
+							 .poll = poll_server,
+							 .poll_argument = &progress};
 	KmeansResult result = {0};
 	Features *features;
 	double *silhouette = NULL;
