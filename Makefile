@@ -10,7 +10,7 @@ EXTVERSION   = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" socrec.cont
 
 # One capability, one name: each of these is src/NAME.c, sql/NAME.sql,
 # test/sql/NAME.sql, expected/NAME.out and docs/NAME.md (model is SQL only).
-CAPABILITIES = svec similarity neighbors prediction evaluation model prepare describe profile
+CAPABILITIES = svec similarity neighbors prediction evaluation model prepare describe profile segment
 
 MODULE_big = socrec
 OBJS       = $(patsubst %.c,%.o,$(wildcard src/*.c))
@@ -65,5 +65,9 @@ socrec--$(EXTVERSION).sql: $(SQL_PARTS)
 	(printf '%s\n' '\echo Use "CREATE EXTENSION socrec" to load this file. \quit'; cat $^) > $@
 
 $(OBJS): $(wildcard src/*.h)
+
+# The same clusters on every machine: no fused multiply-add, which rounds differently.
+src/kmeans.o: CFLAGS += -ffp-contract=off
+src/kmeans.bc: BITCODE_CFLAGS += -ffp-contract=off
 
 endif

@@ -690,7 +690,7 @@ BEGIN
         -- Piece by piece, so that what others have built on it stops the drop.
         FOR relation IN
             SELECT r.name, CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END AS kind
-            FROM unnest(ARRAY['segment_summary', 'segment_feature', 'segment', 'user_segment', 'user_interest', 'user_profile',
+            FROM unnest(ARRAY['segment_summary', 'segment_centroid', 'segment', 'user_segment', 'user_interest', 'user_profile',
                     'attribute', 'fit', 'activity', 'item', 'item_category', 'category', 'computed', 'category_number',
                     'category_source', 'event'])
                     WITH ORDINALITY r(name, n)
