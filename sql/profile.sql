@@ -242,7 +242,7 @@ CREATE FUNCTION fit_query(p profile_set, relation text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT format('SELECT q.as_of, count(*) AS users, coalesce(sum(a.events), 0)::bigint AS events,
+    SELECT format('SELECT q.as_of, count(a.events) AS users, coalesce(sum(a.events), 0)::bigint AS events,
             percentile_cont(''{0.2,0.4,0.6,0.8}''::float8[]) WITHIN GROUP (ORDER BY extract(epoch FROM q.as_of - a.last_at)::float8 / 86400) AS recency_cut,
             percentile_cont(''{0.2,0.4,0.6,0.8}''::float8[]) WITHIN GROUP (ORDER BY a.frequency::float8) AS frequency_cut,
             percentile_cont(''{0.2,0.4,0.6,0.8}''::float8[]) WITHIN GROUP (ORDER BY a.monetary) AS monetary_cut
@@ -278,7 +278,7 @@ BEGIN
             FROM (SELECT a.*, extract(epoch FROM f.as_of - a.last_at)::float8 / 86400 AS recency_days, f.recency_cut, f.frequency_cut, f.monetary_cut
                 FROM %7$s a CROSS JOIN %8$s f) a) p %9$s %10$s',
         CASE WHEN has_categories THEN 'c1.%4$I' ELSE 'NULL::text' END,
-        CASE WHEN has_categories THEN 'concat_ws('', '', c1.%4$I, c2.%4$I, c3.%4$I)' ELSE 'NULL::text' END,
+        CASE WHEN has_categories THEN 'nullif(concat_ws('', '', c1.%4$I, c2.%4$I, c3.%4$I), '''')' ELSE 'NULL::text' END,
         replace(attributes, '%', '%%'),
         format(score, 'a.recency_days', 'recency_cut'), format(score, 'a.frequency', 'frequency_cut'), format(score, 'a.monetary', 'monetary_cut'),
         CASE p.storage WHEN 'view' THEN 'activity' ELSE '%1$I.activity' END,
@@ -543,7 +543,7 @@ BEGIN
         p.name, socrec.activity_query(p, 'a'));
     IF has_categories THEN
         -- Nobody has an interest in what has no item with events: as if nobody had it.
-        EXECUTE format('UPDATE %1$I.category SET users = 0, idf = ln(1.0 + (SELECT count(*) FROM %1$I.activity)) + 1 WHERE users IS NULL', p.name);
+        EXECUTE format('UPDATE %1$I.category SET users = 0, idf = ln((1 + (SELECT count(*) FROM %1$I.activity))::float8) + 1 WHERE users IS NULL', p.name);
         EXECUTE format('ANALYZE %I.category', p.name);
     END IF;
     EXECUTE format('ANALYZE %I.item', p.name);
