@@ -36,6 +36,45 @@ FROM socrec.create_ratings('actions',
 
 SELECT * FROM actions.rating WHERE user_id = 42 ORDER BY rating DESC, last_at LIMIT 5;
 \set ECHO none
+\echo '=== What they look like ===================================================='
+\echo
+\set ECHO queries
+SELECT section, metric, round(value::numeric, 3) AS value
+FROM socrec.describe_ratings('actions.rating', item_column => 'post_id', time_column => 'last_at')
+WHERE section = 'table' AND metric IN ('ratings', 'users', 'items', 'density') OR section = 'popularity' AND metric !~ 'power'
+    OR metric ~ 'median' AND section ~ 'ratings per' OR metric ~ 'support >= 5$' AND metric ~ 'share';
+
+SELECT format('%s to %s', low, high) AS posts, count AS people, socrec.bar(count, max(count) OVER (), 40) AS " "
+FROM socrec.histogram('SELECT count(*) AS n FROM actions.rating GROUP BY user_id', 'n', 12);
+\set ECHO none
+\echo '=== Who they are ==========================================================='
+\echo
+\echo 'One row for each person: how much, when, and with what taste.'
+\echo
+\set ECHO queries
+SELECT name, refreshed_at IS NOT NULL AS stored
+FROM socrec.create_profiles('people', source => 'actions.event', item_column => 'post_id',
+    value_column => 'weight', time_column => 'at', categories => 'posts', category_column => 'topic',
+    attributes => 'SELECT user_id, name FROM users', options => '{"as_of": "2024-06-01", "half_life": "60 days"}');
+
+\x
+SELECT user_id, name, events, items, round(recency_days::numeric, 1) AS recency_days, sessions, active_days, peak_hour,
+    round(harshness::numeric, 2) AS harshness, round(entropy::numeric, 2) AS entropy, segment, top_interests
+FROM people.user_profile WHERE user_id = 42;
+\x
+SELECT topic, round(weight::numeric, 2) AS weight, socrec.bar(weight, 1, 40) AS " "
+FROM people.user_interest WHERE user_id = 42 ORDER BY rank;
+
+SELECT segment, count(*) AS people, socrec.bar(count(*), max(count(*)) OVER (), 40) AS " "
+FROM people.user_profile GROUP BY segment ORDER BY 2 DESC;
+
+SELECT segment_id, users, words FROM socrec.segment_users('people', k => 4) ORDER BY segment_id;
+
+SELECT l.rank, l.user_id, round(l.score::numeric, 2) AS score, l.support, p.top_interests
+FROM socrec.lookalikes('people', seed_users => ARRAY[42, 43], n => 3) l JOIN people.user_profile p USING (user_id)
+ORDER BY l.rank;
+\set ECHO none
+
 \echo 'Nothing but plain SQL is needed where more is known. The view "engagement" also'
 \echo 'knows who read to the end: 1 opened, 2 read, 3 liked, 4 shared, 5 liked and'
 \echo 'shared. No topics, no titles, no interests: this is all that the model will be'
