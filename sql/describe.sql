@@ -31,22 +31,11 @@ DECLARE
     known jsonb := '{"cold": 5, "constant_ratings": 10, "burst_ratings": 100, "burst_interval": "1 minute",
         "period": "month", "bins": 20, "overlap_work": 500000000, "seed": 42}';
     choices CONSTANT jsonb := '{"period": ["day", "week", "month", "quarter", "year"]}';
+    patterns CONSTANT jsonb := '{"seed": "^-?[0-9]{1,18}$", "overlap_work": "^[0-9]{1,18}$", "constant_ratings": "^([2-9]|[1-9][0-9]{1,8})$",
+        "bins": "^[1-9][0-9]{0,4}$", "cold": "^[1-9][0-9]{0,8}$", "burst_ratings": "^[1-9][0-9]{0,8}$"}';
     seconds float8;
-    bad record;
 BEGIN
-    known := socrec.check_options('describe_ratings', given, known, '{}', choices);
-    SELECT g.key, g.value INTO bad
-        FROM jsonb_each(given) g
-        WHERE jsonb_typeof(g.value) = 'number' AND g.value::text !~ CASE g.key
-            WHEN 'seed' THEN '^-?[0-9]{1,18}$'
-            WHEN 'overlap_work' THEN '^[0-9]{1,18}$'
-            WHEN 'constant_ratings' THEN '^([2-9]|[1-9][0-9]{1,8})$'
-            WHEN 'bins' THEN '^[1-9][0-9]{0,4}$'
-            ELSE '^[1-9][0-9]{0,8}$' END
-        ORDER BY g.key LIMIT 1;
-    IF FOUND THEN
-        RAISE invalid_parameter_value USING MESSAGE = format('option "%s" cannot be %s', bad.key, bad.value);
-    END IF;
+    known := socrec.check_options('describe_ratings', given, known, choices => choices, patterns => patterns);
     seconds := extract(epoch FROM (known ->> 'burst_interval')::interval);
     IF seconds NOT BETWEEN 1 AND 1e9 THEN
         RAISE invalid_parameter_value

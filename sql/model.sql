@@ -62,8 +62,10 @@ CREATE TRIGGER check_schema_owner BEFORE INSERT OR UPDATE OR DELETE ON model
 
 -- The given options over the known ones, which are all there are, with their
 -- defaults.  An option is of the type of its default or, where that is null, of
--- the one in types; choices are all the words that some can be.
-CREATE FUNCTION check_options(what text, given jsonb, known jsonb, types jsonb, choices jsonb) RETURNS jsonb
+-- the one in types; choices are all the words that some can be, patterns are for
+-- the text of others.
+CREATE FUNCTION check_options(what text, given jsonb, known jsonb, types jsonb DEFAULT '{}', choices jsonb DEFAULT '{}', patterns jsonb DEFAULT '{}')
+RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -78,7 +80,7 @@ BEGIN
         WHERE NOT known ? g.key
             OR g.value <> 'null' AND jsonb_typeof(g.value) <> coalesce(types ->> g.key, jsonb_typeof(known -> g.key))
             OR g.value = 'null' AND NOT types ? g.key
-            OR g.key LIKE 'min\__%' AND g.value::text !~ '^[0-9]{1,9}$'
+            OR g.value <> 'null' AND g.value::text !~ (patterns ->> g.key)
             OR choices ? g.key AND NOT choices -> g.key @> g.value
         ORDER BY g.key LIMIT 1;
     IF FOUND AND NOT bad.is_known THEN
@@ -126,7 +128,6 @@ DECLARE
     known jsonb := '{"holdout": null, "seed": 0, "item_regularization": 10, "user_regularization": 15, "baseline_epochs": 10}';
     choices CONSTANT jsonb := '{"center": ["none", "user", "item", "baseline"], "weighting": ["none", "tfidf", "bm25"],
         "similarity": ["cosine", "corated_cosine", "adjusted_cosine", "pearson", "jaccard", "euclidean"]}';
-    bad record;
 BEGIN
     IF method IN ('item_knn', 'user_knn') THEN
         -- Defaults are the best of the search that docs/model.md shows.
@@ -144,29 +145,11 @@ BEGIN
             USING MESSAGE = 'method baseline needs a rating column',
                   HINT = 'For implicit feedback use popular, item_knn or user_knn.';
     END IF;
-    IF jsonb_typeof(given) <> 'object' THEN
-        RAISE invalid_parameter_value USING MESSAGE = 'options must be a JSON object';
+    IF given -> 'holdout' = 'null' THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'option "holdout" cannot be null', HINT = 'Leave it out for the default.';
     END IF;
-    SELECT g.key, g.value, known -> g.key AS standard INTO bad
-        FROM jsonb_each(given) g
-        WHERE NOT known ? g.key
-            OR jsonb_typeof(g.value) <> CASE g.key WHEN 'holdout' THEN 'number' ELSE jsonb_typeof(known -> g.key) END
-            OR g.key IN ('k', 'min_support', 'baseline_epochs') AND g.value::text !~ '^-?[0-9]{1,9}$'
-            OR g.key = 'seed' AND g.value::text !~ '^-?[0-9]{1,18}$'
-            OR choices ? g.key AND NOT choices -> g.key @> g.value
-        ORDER BY g.key LIMIT 1;
-    IF FOUND AND bad.standard IS NULL THEN
-        RAISE invalid_parameter_value
-            USING MESSAGE = format('method %s has no option "%s"', method, bad.key),
-                  HINT = format('Its options are: %s.', (SELECT string_agg(k, ', ' ORDER BY k) FROM jsonb_object_keys(known) k));
-    ELSIF FOUND THEN
-        RAISE invalid_parameter_value
-            USING MESSAGE = format('option "%s" cannot be %s', bad.key, bad.value),
-                  HINT = coalesce('Use one of: ' || (SELECT string_agg(c, ', ' ORDER BY n)
-                      FROM jsonb_array_elements_text(choices -> bad.key) WITH ORDINALITY e(c, n)) || '.',
-                      format('The default is %s.', bad.standard));
-    END IF;
-    known := known || given;
+    known := socrec.check_options('method ' || method, given, known, '{"holdout": "number"}', choices,
+        '{"k": "^-?[0-9]{1,9}$", "min_support": "^-?[0-9]{1,9}$", "baseline_epochs": "^-?[0-9]{1,9}$", "seed": "^-?[0-9]{1,18}$"}');
     IF NOT coalesce((known ->> 'holdout')::float8 BETWEEN 0 AND 0.9, true) THEN
         RAISE invalid_parameter_value
             USING MESSAGE = format('option "holdout" must be between 0 and 0.9, not %s', known ->> 'holdout');

@@ -240,7 +240,8 @@ DECLARE
         "negative": ["subtract", "drop", "keep"], "out_of_range": ["drop", "clip"], "fold_case": ["none", "lower", "upper"]}';
     bad record;
 BEGIN
-    known := socrec.check_options('create_ratings', given, known, types, choices);
+    known := socrec.check_options('create_ratings', given, known, types, choices,
+        '{"min_user_ratings": "^[0-9]{1,9}$", "min_item_ratings": "^[0-9]{1,9}$"}');
     IF NOT has_time THEN
         SELECT o.key INTO bad FROM jsonb_each(known) o
             WHERE o.key IN ('half_life', 'as_of', 'window', 'since', 'until') AND o.value <> 'null'

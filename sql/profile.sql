@@ -427,8 +427,10 @@ BEGIN
     IF p.storage = 'table' THEN
         EXECUTE socrec.profile_template(p, 'ALTER TABLE %1$I.item ADD PRIMARY KEY (id), ADD UNIQUE (%3$I)');
         EXECUTE socrec.profile_template(p, 'ALTER TABLE %1$I.activity ADD PRIMARY KEY (%2$I)');
-        -- Numbers hardly compress, and trying costs more than the rest of the write.
-        EXECUTE format('ALTER TABLE %I.activity ALTER COLUMN taste SET STORAGE EXTERNAL', p.name);
+        -- Numbers hardly compress, and trying costs more than the rest of the write;
+        -- and nobody plans by statistics of vectors.
+        EXECUTE format('ALTER TABLE %I.activity ALTER COLUMN taste SET STORAGE EXTERNAL, ALTER COLUMN taste SET STATISTICS 0,
+            ALTER COLUMN interests SET STATISTICS 0', p.name);
     END IF;
     EXECUTE format('COMMENT ON %s %I.item IS ''what all users together did with each item, by falling number of events''', kind, p.name);
     EXECUTE format('COMMENT ON %s %I.activity IS ''what each user did, and with what taste''', kind, p.name);

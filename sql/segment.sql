@@ -57,16 +57,10 @@ AS $$
 DECLARE
     known jsonb := jsonb_build_object('runs', 20, 'max_iterations', 300, 'tolerance', 0.0001, 'standardize', NOT sparse,
         'nulls', 'mean', 'silhouette_sample', 2000,
-        'log', '["recency_days", "events", "items", "frequency", "monetary", "sessions", "active_days"]'::jsonb);
-    bad record;
+        'log', '["recency_days", "events", "items", "frequency", "monetary", "sessions", "active_days", "value_mean", "value_stddev"]'::jsonb);
 BEGIN
-    known := socrec.check_options('segment_users', given, known, '{}', '{}');
-    SELECT o.key, o.value INTO bad FROM jsonb_each(known) o
-        WHERE o.key IN ('runs', 'max_iterations', 'silhouette_sample') AND o.value::text !~ '^[0-9]{1,9}$';
-    IF FOUND THEN
-        RAISE invalid_parameter_value USING MESSAGE = format('option "%s" cannot be %s', bad.key, bad.value);
-    END IF;
-    RETURN known;
+    RETURN socrec.check_options('segment_users', given, known,
+        patterns => '{"runs": "^[0-9]{1,9}$", "max_iterations": "^[0-9]{1,9}$", "silhouette_sample": "^[0-9]{1,9}$"}');
 END
 $$;
 
@@ -391,7 +385,7 @@ BEGIN
         RAISE null_value_not_allowed USING MESSAGE = 'seed_users must not be null';
     END IF;
     key := socrec.profile_key(profiles, (SELECT t.typelem FROM pg_type t WHERE t.oid = pg_typeof(seed_users)));
-    known := socrec.check_options('lookalikes', options, known, '{}', '{"method": ["log_odds", "cosine"]}');
+    known := socrec.check_options('lookalikes', options, known, choices => '{"method": ["log_odds", "cosine"]}');
     IF (known ->> 'shrinkage')::float8 <= 0 THEN
         RAISE invalid_parameter_value USING MESSAGE = format('option "shrinkage" must be a positive number, not %s', known -> 'shrinkage');
     END IF;

@@ -122,7 +122,7 @@ start_categories(DestReceiver *self, int operation, TupleDesc desc)
 	static const Oid types[] = {InvalidOid, INT4OID};
 
 	check_columns(desc, lengthof(types), types, "(item, category integer)");
-	keys_check_type(((CrowdReceiver *) self)->crowd->items, "item",
+	keys_check_type(((CrowdReceiver *) self)->crowd->items->type, "item",
 					TupleDescAttr(desc, 0)->atttypid);
 }
 

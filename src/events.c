@@ -91,7 +91,8 @@ add_chunk(EventReceiver *receiver)
 	if (events->n_events >= MAX_EVENTS)
 		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 						errmsg("more than " INT64_FORMAT " events", MAX_EVENTS)));
-	progress_report(receiver->progress, INT64_FORMAT " events read", events->n_events);
+	if (events->n_events > 0)
+		progress_report(receiver->progress, INT64_FORMAT " events read", events->n_events);
 	chunk = MemoryContextAllocHuge(events->budget.context, sizeof(Chunk));
 	chunk->next = NULL;
 	chunk->n = 0;
@@ -178,7 +179,7 @@ start_events(DestReceiver *self, int operation, TupleDesc desc)
 	check_column(desc, EVENT_AT, TIMESTAMPTZOID);
 	keys_init(&events->users, &events->budget, TupleDescAttr(desc, EVENT_USER));
 	if (OidIsValid(events->items.type))
-		keys_check_type(&events->items, "item", TupleDescAttr(desc, EVENT_ITEM)->atttypid);
+		keys_check_type(events->items.type, "item", TupleDescAttr(desc, EVENT_ITEM)->atttypid);
 	else
 		keys_init(&events->items, &events->budget, TupleDescAttr(desc, EVENT_ITEM));
 	receiver->has_occasions = desc->natts > EVENT_OCCASION;

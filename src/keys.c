@@ -257,30 +257,28 @@ keys_find(KeyMap *map, Datum datum)
 }
 
 /*
- * The key with a number, as a value of its type.
+ * A key, where integers are kept as bigint, as a value of its type.
  */
 Datum
-keys_datum(const KeyMap *map, int32 number)
+keys_datum(Datum key, Oid type)
 {
-	Datum key = map->keys[number];
-
-	if (map->type == INT4OID)
+	if (type == INT4OID)
 		return Int32GetDatum((int32) DatumGetInt64(key));
-	if (map->type == INT2OID)
+	if (type == INT2OID)
 		return Int16GetDatum((int16) DatumGetInt64(key));
 	return key;
 }
 
 /*
- * Refuse keys of a type other than the one declared for them.
+ * Refuse keys of a type, domains resolved, other than the one declared for them.
  */
 void
-keys_check_type(const KeyMap *map, const char *what, Oid declared)
+keys_check_type(Oid type, const char *what, Oid declared)
 {
-	if (map->type != getBaseType(declared))
+	if (type != getBaseType(declared))
 		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
 						errmsg("the query's %s column is of type %s, not %s", what,
-							   format_type_be(map->type), format_type_be(declared))));
+							   format_type_be(type), format_type_be(declared))));
 }
 
 /*

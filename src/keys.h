@@ -37,8 +37,8 @@ typedef struct KeyMap
 extern void keys_init(KeyMap *map, Budget *budget, Form_pg_attribute column);
 extern int32 keys_number(KeyMap *map, Datum datum);
 extern int32 keys_find(KeyMap *map, Datum datum);
-extern Datum keys_datum(const KeyMap *map, int32 number);
-extern void keys_check_type(const KeyMap *map, const char *what, Oid declared);
+extern Datum keys_datum(Datum key, Oid type);
+extern void keys_check_type(Oid type, const char *what, Oid declared);
 extern uint32 keys_hash(KeyMap *map, int32 id);
 extern char *keys_text(KeyMap *map, Datum key);
 extern int32 *keys_rank(KeyMap *map, bool by_count);

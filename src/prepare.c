@@ -16,6 +16,7 @@
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
+#include "keys.h"
 #include "ratings.h"
 #include "socrec.h"
 
@@ -177,15 +178,6 @@ find_core(Ratings *ratings, int32 min_user, int32 min_item)
 	return core;
 }
 
-static void
-check_type(const char *what, Oid found, Oid declared)
-{
-	if (found != getBaseType(declared))
-		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
-						errmsg("the query's %s column is of type %s, not %s", what,
-							   format_type_be(found), format_type_be(declared))));
-}
-
 /*
  * rating_core(query, user_type, item_type, min_user_ratings, min_item_ratings)
  * returns one row for each user and each item of a query (user, item) that is
@@ -217,13 +209,13 @@ socrec_rating_core(PG_FUNCTION_ARGS)
 	PG_END_TRY();
 	if (ratings->n_ratings > 0)
 	{
-		check_type("user", ratings->row_type, TupleDescAttr(result->setDesc, 0)->atttypid);
-		check_type("item", ratings->column_type, TupleDescAttr(result->setDesc, 1)->atttypid);
+		keys_check_type(ratings->row_type, "user", TupleDescAttr(result->setDesc, 0)->atttypid);
+		keys_check_type(ratings->column_type, "item", TupleDescAttr(result->setDesc, 1)->atttypid);
 	}
 
 	for (int32 user = 0; user < ratings->n_rows; user++)
 	{
-		Datum values[] = {ratings_key(ratings->row_keys[user], ratings->row_type), (Datum) 0,
+		Datum values[] = {keys_datum(ratings->row_keys[user], ratings->row_type), (Datum) 0,
 						  Int32GetDatum(core.user_round[user])};
 		bool nulls[] = {false, true, false};
 
@@ -232,7 +224,7 @@ socrec_rating_core(PG_FUNCTION_ARGS)
 	}
 	for (int32 item = 0; item < ratings->n_columns; item++)
 	{
-		Datum values[] = {(Datum) 0, ratings_key(ratings->column_keys[item], ratings->column_type),
+		Datum values[] = {(Datum) 0, keys_datum(ratings->column_keys[item], ratings->column_type),
 						  Int32GetDatum(core.item_round[item])};
 		bool nulls[] = {true, false, false};
 

@@ -509,7 +509,7 @@ user_row(Profiler *profiler, int32 number)
 	Row row;
 
 	memset(row.nulls, true, sizeof(row.nulls));
-	set(&row, OUT_USER, keys_datum(&events->users, number));
+	set(&row, OUT_USER, keys_datum(events->users.keys[number], events->users.type));
 	set(&row, OUT_EVENTS, Int64GetDatum(profile.n_events));
 	set(&row, OUT_ITEMS, Int32GetDatum(profiler->n_items));
 	set(&row, OUT_OCCASIONS, Int64GetDatum(profile.occasions));
@@ -554,7 +554,7 @@ item_row(const Profiler *profiler, int32 number)
 	Row row;
 
 	memset(row.nulls, true, sizeof(row.nulls));
-	set(&row, OUT_ITEM, keys_datum(&events->items, number));
+	set(&row, OUT_ITEM, keys_datum(events->items.keys[number], events->items.type));
 	set(&row, OUT_ID, Int32GetDatum(profiler->item_id[number]));
 	if (profiler->crowd.count != NULL)
 	{
@@ -716,8 +716,10 @@ socrec_user_activity(PG_FUNCTION_ARGS)
 		if (known_items != NULL)
 			crowd_load_items(&profiler.crowd, known_items);
 		events_load(events, query, &progress);
-		keys_check_type(&events->users, "user", TupleDescAttr(result->setDesc, OUT_USER)->atttypid);
-		keys_check_type(&events->items, "item", TupleDescAttr(result->setDesc, OUT_ITEM)->atttypid);
+		keys_check_type(events->users.type, "user",
+						TupleDescAttr(result->setDesc, OUT_USER)->atttypid);
+		keys_check_type(events->items.type, "item",
+						TupleDescAttr(result->setDesc, OUT_ITEM)->atttypid);
 		find_crowd(&profiler, categories, known_items != NULL,
 				   PG_ARGISNULL(5) ? NULL : PG_GETARG_ARRAYTYPE_P(5));
 		prepare_scratch(&profiler);

@@ -106,7 +106,8 @@ receive_rating(TupleTableSlot *slot, DestReceiver *self)
 		if (ratings->n_ratings >= MAX_RATINGS)
 			ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 							errmsg("more than " INT64_FORMAT " ratings", MAX_RATINGS)));
-		progress_report(receiver->progress, INT64_FORMAT " ratings read", ratings->n_ratings);
+		if (ratings->n_ratings > 0)
+			progress_report(receiver->progress, INT64_FORMAT " ratings read", ratings->n_ratings);
 		chunk = MemoryContextAllocHuge(ratings->budget.context, sizeof(Chunk));
 		chunk->next = NULL;
 		chunk->n = 0;
@@ -251,20 +252,6 @@ compress_ratings(RatingReceiver *receiver)
 		}
 	}
 	pfree(next);
-}
-
-/*
- * A key of row_keys or column_keys, where integers are kept as bigint, as a
- * value of its type.
- */
-Datum
-ratings_key(Datum key, Oid type)
-{
-	if (type == INT4OID)
-		return Int32GetDatum((int32) DatumGetInt64(key));
-	if (type == INT2OID)
-		return Int16GetDatum((int16) DatumGetInt64(key));
-	return key;
 }
 
 static double

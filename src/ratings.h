@@ -83,7 +83,6 @@ typedef struct RatingStatistics
 } RatingStatistics;
 
 extern Ratings *ratings_load(const char *query, bool transpose, Progress *progress);
-extern Datum ratings_key(Datum key, Oid type);
 extern void ratings_free(Ratings *ratings);
 
 extern RatingStatistics *ratings_describe(Ratings *ratings, const BaselineOptions *options);
