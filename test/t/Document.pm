@@ -38,7 +38,8 @@ sub run_document
 {
 	my ($node, $folder, @steps) = @_;
 	my ($out, $err) = ('', '');
-	my $sql = join '', "\\cd '$folder'\n", map { "$_->[0]\\echo '$end'\n" } @steps;
+	my $quoted = $folder =~ s/'/''/gr;
+	my $sql = join '', "\\cd '$quoted'\n", map { "$_->[0]\\echo '$end'\n" } @steps;
 
 	local $ENV{PGCLIENTENCODING} = 'UTF8';
 	run_log(
