@@ -7,7 +7,8 @@
 # Events are generated, 100 a user, of 20,000 items with two of 50 categories each.
 # Columns: the bare GROUP BY; the live view, read whole; user_activity alone; the
 # profiles as a table, written; the same incrementally after 1 % of the users have
-# a new event; peak private memory of the session that writes. Medians of RUNS.
+# a new event, with an index on the user; peak private memory of the session that
+# writes. Medians of RUNS, without JIT.
 # Environment: RUNS (5), WORKERS (0: parallel workers of a query), MEMORY
 # (maintenance_work_mem, 2GB). Needs the PG* variables of a server on this machine.
 set -euo pipefail
@@ -19,7 +20,7 @@ out=$(mktemp)
 trap 'rm -f "$out"' EXIT
 
 sql() {
-    PGOPTIONS="-c max_parallel_workers_per_gather=$workers -c maintenance_work_mem=$memory -c client_min_messages=warning" \
+    PGOPTIONS="-c jit=off -c max_parallel_workers_per_gather=$workers -c maintenance_work_mem=$memory -c client_min_messages=warning" \
         psql -X -q -v ON_ERROR_STOP=1 "$@"
 }
 
@@ -60,8 +61,7 @@ for events in "${@:-1000000 10000000}"; do
                 timestamptz '2025-01-01' + i * interval '1 year' / $n AS at
             FROM generate_series(1, $n) i;
             CREATE TABLE bench_category AS SELECT i::bigint AS item_id, c * 25 + (i * 7 + c) % 25 AS category
-            FROM generate_series(0, 19999) i, generate_series(0, 1) c;
-            CREATE INDEX ON bench_event (user_id)" -c 'VACUUM ANALYZE bench_event'
+            FROM generate_series(0, 19999) i, generate_series(0, 1) c" -c 'VACUUM ANALYZE bench_event'
         bare=$(seconds 'SELECT user_id, count(*), min(at), max(at), avg(amount) FROM bench_event GROUP BY user_id')
         call="'bench_event', value_column => 'amount', time_column => 'at', categories => 'bench_category'"
         sql -o /dev/null -c "SELECT socrec.create_profiles('bench_live', $call, storage => 'view')"
@@ -72,7 +72,7 @@ for events in "${@:-1000000 10000000}"; do
         table=$(seconds "$create" "$drop")
         sql -c "$drop"
         memory_used=$(peak "$create")
-        sql -o /dev/null -c "$drop" -c "SELECT socrec.create_profiles('bench_table', $call, options => '{\"incremental\": true}')"
+        sql -o /dev/null -c "$drop" -c 'CREATE INDEX ON bench_event (user_id)' -c "SELECT socrec.create_profiles('bench_table', $call, options => '{\"incremental\": true}')"
         refresh=$(seconds "SELECT socrec.refresh_profiles('bench_table')" \
             "INSERT INTO bench_event SELECT u, u % 20000, 1, '2026-01-02' FROM generate_series(0, $n / 100 - 1, 100) u")
         awk -v n="$n" -v bare="$bare" -v live="$live" -v activity="$activity" -v t="$table" -v refresh="$refresh" -v m="$memory_used" 'BEGIN {
