@@ -9,18 +9,19 @@
 # profiles as a table, written; the same incrementally after 1 % of the users have
 # a new event, with an index on the user; peak private memory of the session that
 # writes. Medians of RUNS, without JIT.
-# Environment: RUNS (5), WORKERS (0: parallel workers of a query), MEMORY
-# (maintenance_work_mem, 2GB). Needs the PG* variables of a server on this machine.
+# Environment: RUNS (5), WORKERS (0: parallel workers of a query), WORK_MEM (4MB),
+# MEMORY (maintenance_work_mem, 2GB). Needs the PG* variables of a server on this machine.
 set -euo pipefail
 
 runs=${RUNS:-5}
 workers=${WORKERS:-0}
+work_mem=${WORK_MEM:-4MB}
 memory=${MEMORY:-2GB}
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
 
 sql() {
-    PGOPTIONS="-c jit=off -c max_parallel_workers_per_gather=$workers -c maintenance_work_mem=$memory -c client_min_messages=warning" \
+    PGOPTIONS="-c jit=off -c max_parallel_workers_per_gather=$workers -c work_mem=$work_mem -c maintenance_work_mem=$memory -c client_min_messages=warning" \
         psql -X -q -v ON_ERROR_STOP=1 "$@"
 }
 
