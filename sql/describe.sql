@@ -96,7 +96,8 @@ LANGUAGE plpgsql STABLE PARALLEL UNSAFE COST 1000000 ROWS 20
 AS $$
 #variable_conflict use_column
 DECLARE
-    -- The numbers of the column, NULL where there is none that is finite.
+    -- The numbers of the column, NULL where there is none that is finite.  Bins are
+    -- found for quarters, as the distance of two numbers may be too large for one.
     numbers text;
     least float8;
     greatest float8;
@@ -117,7 +118,8 @@ BEGIN
     RETURN QUERY EXECUTE pg_catalog.format($query$
         WITH counted AS (
             SELECT CASE WHEN $1 OPERATOR(pg_catalog.<) $2
-                    THEN least(pg_catalog.width_bucket(n.x, $1, $2, $3), $3) ELSE 1 END AS bin, pg_catalog.count(*) AS count
+                    THEN least(pg_catalog.width_bucket(n.x OPERATOR(pg_catalog.*) 0.25::pg_catalog.float8, $1 OPERATOR(pg_catalog.*) 0.25::pg_catalog.float8,
+                        $2 OPERATOR(pg_catalog.*) 0.25::pg_catalog.float8, $3), $3) ELSE 1 END AS bin, pg_catalog.count(*) AS count
             FROM %s WHERE n.x IS NOT NULL GROUP BY 1),
         filled AS (
             SELECT b.bin, (b.bin OPERATOR(pg_catalog.-) 1)::pg_catalog.float8 OPERATOR(pg_catalog./) $3 AS f,

@@ -33,6 +33,9 @@
 #define HOURS_OF_WEEK 168
 #define TOP_INTERESTS 3
 
+/* Events between two looks for a cancel request: some milliseconds. */
+#define INTERRUPT_EVENTS 262144
+
 /* What the weight of an item in the vector of taste is. */
 typedef enum Taste
 {
@@ -124,6 +127,7 @@ typedef struct Profile
 #define ST_SORT sort_times
 #define ST_ELEMENT_TYPE TimestampTz
 #define ST_COMPARE(a, b) (*(a) < *(b) ? -1 : *(a) > *(b))
+#define ST_CHECK_FOR_INTERRUPTS
 #define ST_SCOPE static
 #define ST_DEFINE
 #include "lib/sort_template.h"
@@ -186,6 +190,8 @@ count_times(Profiler *profiler, Profile *profile, TimestampTz *times, int64 n)
 		/* 2000-01-01 was a Saturday. */
 		int64 hour = (floor_divide(seconds, SECS_PER_HOUR) - 48) % HOURS_OF_WEEK;
 
+		if (i % INTERRUPT_EVENTS == 0)
+			CHECK_FOR_INTERRUPTS();
 		hours[hour < 0 ? hour + HOURS_OF_WEEK : hour]++;
 		profile->active_days += day != last_day;
 		last_day = day;
@@ -228,6 +234,8 @@ collect_items(Profiler *profiler, Profile *profile, int32 user)
 		double crowd_mean = profiler->crowd.mean[event->item];
 		double weight = 1;
 
+		if (p % INTERRUPT_EVENTS == 0)
+			CHECK_FOR_INTERRUPTS();
 		if (item->user != user + 1)
 		{
 			*item = (ItemScratch){.user = user + 1};
