@@ -36,24 +36,31 @@ END;
 
 COMMENT ON FUNCTION equality_operator IS 'the operator that says whether two values of a type are equal, qualified';
 
+-- What generated SQL must know of a column that holds keys.
+CREATE FUNCTION key_column(relation regclass, column_name text, OUT type text, OUT equality text, OUT collation text)
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT format_type(a.atttypid, -1), equality_operator(a.atttypid),
+        coalesce((SELECT format('COLLATE %I.%I', s.nspname, l.collname)
+            FROM pg_collation l JOIN pg_namespace s ON s.oid = l.collnamespace
+            WHERE l.oid = a.attcollation), '')
+    FROM pg_attribute a WHERE a.attrelid = relation AND a.attname = column_name;
+END;
+
+COMMENT ON FUNCTION key_column IS 'the type, equality operator and collation of a column of keys, as they are written';
+
 CREATE FUNCTION fill_template(m model, template text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    WITH key_column AS (
-        SELECT a.attname, format_type(a.atttypid, -1) AS type, equality_operator(a.atttypid) AS equality,
-            coalesce((SELECT format('COLLATE %I.%I', s.nspname, l.collname)
-                FROM pg_collation l JOIN pg_namespace s ON s.oid = l.collnamespace
-                WHERE l.oid = a.attcollation), '') AS collation
-        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
-        WHERE n.nspname = m.name AND c.relname = 'rating')
     SELECT format(template, m.name, m.user_column, m.item_column, u.type, i.type,
         m.method, m.options ->> 'normalize', m.options ->> 'user_regularization',
         CASE WHEN m.method IN ('item_knn', 'user_knn') THEN m.method
             WHEN m.rating_column IS NULL THEN 'popular' ELSE 'baseline' END,
         u.equality, i.equality, u.collation, i.collation)
-    FROM key_column u, key_column i
-    WHERE u.attname = m.user_column AND i.attname = m.item_column;
+    FROM key_column(format('%I.rating', m.name)::regclass, m.user_column) u,
+        key_column(format('%I.rating', m.name)::regclass, m.item_column) i;
 END;
 
 COMMENT ON FUNCTION fill_template IS 'a template of method.sql with the names of a model';

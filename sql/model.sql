@@ -196,6 +196,20 @@ $$;
 
 COMMENT ON FUNCTION from_clause IS 'a source as it stands after FROM: a qualified name or a query in parentheses';
 
+-- Run a statement in which names of the caller's stand; the path of whoever calls
+-- this is back afterwards.
+CREATE FUNCTION execute_for_caller(statement text, caller_path text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM set_config('search_path', caller_path, true);
+    EXECUTE statement;
+END
+$$;
+
+COMMENT ON FUNCTION execute_for_caller IS 'runs a statement under the search_path of the caller';
+
 -- Create the model's view of the ratings, its only way to them.  The source may
 -- be a query full of names of the caller's, so the view is created under the
 -- caller's search_path; what this adds to it is qualified.
@@ -247,8 +261,7 @@ BEGIN
             FROM %5$s AS s WHERE s.%2$I IS NOT NULL AND s.%3$I IS NOT NULL AND s.%6$I IS NOT NULL',
             m.name, m.user_column, m.item_column, held_out, source_clause, m.rating_column);
     END IF;
-    PERFORM set_config('search_path', caller_path, true);
-    EXECUTE statement;
+    PERFORM socrec.execute_for_caller(statement, caller_path);
 END
 $$;
 

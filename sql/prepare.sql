@@ -181,6 +181,19 @@ $$;
 
 COMMENT ON FUNCTION track_changes IS 'logs the rows that come to and go from a table in a table called change';
 
+CREATE FUNCTION untrack_changes(schema text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- With its triggers.
+    EXECUTE format('DROP FUNCTION %I.log_change() CASCADE', schema);
+    EXECUTE format('DROP TABLE %I.change', schema);
+END
+$$;
+
+COMMENT ON FUNCTION untrack_changes IS 'ends what track_changes began';
+
 -- What must be as it was for a log of changes to be complete: partitions, which
 -- come and go without an event, and settings, which give times another meaning.
 -- A partition that was attached anew has a new trigger, one that was truncated a
@@ -476,9 +489,7 @@ BEGIN
         (SELECT format('s.%1$I, s.%2$I, %3$s AS kind, %4$s AS value, %5$s AS at', r.user_column, r.item_column,
             coalesce('s.' || quote_ident(r.kind_column), 'NULL::pg_catalog.text'), coalesce('s.' || quote_ident(r.value_column), 'NULL::pg_catalog.text'),
             coalesce('s.' || quote_ident(r.time_column), 'NULL::pg_catalog.text'))), source_clause);
-    PERFORM set_config('search_path', caller_path, true);
-    EXECUTE statement;
-    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    PERFORM socrec.execute_for_caller(statement, caller_path);
     IF (r.options ->> 'incremental')::boolean THEN
         IF source_clause LIKE '(%' THEN
             RAISE invalid_parameter_value USING MESSAGE = 'incremental ratings need a table as source, not a query';
@@ -631,9 +642,7 @@ BEGIN
         EXECUTE format('DROP VIEW %I.event', name);
         EXECUTE format('DROP VIEW %I.source', name);
         IF (r.options ->> 'incremental')::boolean THEN
-            -- With its triggers.
-            EXECUTE format('DROP FUNCTION %I.log_change() CASCADE', name);
-            EXECUTE format('DROP TABLE %I.change', name);
+            PERFORM socrec.untrack_changes(name);
         END IF;
         EXECUTE format('DROP SCHEMA %I', name);
     END IF;

@@ -179,16 +179,10 @@ CREATE FUNCTION profile_template(p profile_set, template text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    WITH key_column AS (
-        SELECT a.attname, format_type(a.atttypid, -1) AS type, socrec.equality_operator(a.atttypid) AS equality,
-            coalesce((SELECT format('COLLATE %I.%I', s.nspname, l.collname)
-                FROM pg_collation l JOIN pg_namespace s ON s.oid = l.collnamespace
-                WHERE l.oid = a.attcollation), '') AS collation
-        FROM pg_attribute a WHERE a.attrelid = format('%I.event', p.name)::regclass)
     SELECT format(template, p.name, p.user_column, p.item_column, p.category_column, u.type, i.type,
         u.equality, i.equality, u.collation, i.collation, CASE p.storage WHEN 'table' THEN 'category' ELSE 'category_number' END)
-    FROM key_column u, key_column i
-    WHERE u.attname = p.user_column AND i.attname = p.item_column;
+    FROM socrec.key_column(format('%I.event', p.name)::regclass, p.user_column) u,
+        socrec.key_column(format('%I.event', p.name)::regclass, p.item_column) i;
 $$;
 
 COMMENT ON FUNCTION profile_template IS 'a template with the names of a set of profiles';
@@ -319,9 +313,7 @@ BEGIN
             ELSE socrec.as_time(format('s.%I', p.time_column), time_type, format('time_column "%s"', p.time_column)) END,
         coalesce('s.' || quote_ident(p.occasion_column), 'NULL::pg_catalog.text'), source_clause,
         CASE WHEN p.options ->> 'as_of' IS NULL THEN '' ELSE format(' AND (e.at OPERATOR(pg_catalog.<=) %L::pg_catalog.timestamptz) IS NOT FALSE', p.options ->> 'as_of') END);
-    PERFORM set_config('search_path', caller_path, true);
-    EXECUTE statement;
-    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    PERFORM socrec.execute_for_caller(statement, caller_path);
     EXECUTE format('COMMENT ON VIEW %I.event IS ''the columns of the event log that profiles are made of''', p.name);
 END
 $$;
@@ -337,9 +329,7 @@ DECLARE
     statement text := format('CREATE VIEW %I.category_source WITH (security_invoker = true) AS SELECT DISTINCT s.%I, s.%I FROM %s AS s',
         p.name, p.item_column, p.category_column, socrec.from_clause(p.categories, caller_path));
 BEGIN
-    PERFORM set_config('search_path', caller_path, true);
-    EXECUTE statement;
-    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    PERFORM socrec.execute_for_caller(statement, caller_path);
     EXECUTE socrec.profile_template(p, 'COMMENT ON VIEW %1$I.category_source IS ''the categories of items, as they are given''');
     EXECUTE socrec.profile_template(p, CASE p.storage WHEN 'table'
         THEN 'CREATE TABLE %1$I.category AS SELECT NULL::integer AS id, s.%4$I, NULL::bigint AS users, NULL::float8 AS idf FROM %1$I.category_source s WITH NO DATA'
@@ -378,9 +368,7 @@ BEGIN
     END IF;
     statement := format('CREATE VIEW %I.attribute WITH (security_invoker = true) AS SELECT s.* FROM %s AS s', p.name,
         socrec.from_clause(p.attributes, caller_path));
-    PERFORM set_config('search_path', caller_path, true);
-    EXECUTE statement;
-    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    PERFORM socrec.execute_for_caller(statement, caller_path);
     EXECUTE format('COMMENT ON VIEW %I.attribute IS ''what else is known of users''', p.name);
     SELECT min(a.attname) FILTER (WHERE a.attname = ANY (socrec.profile_columns())),
             coalesce(string_agg(format(', t.%I', a.attname), '' ORDER BY a.attnum) FILTER (WHERE a.attname <> p.user_column), '')
@@ -702,9 +690,7 @@ BEGIN
             EXECUTE format('DROP %s IF EXISTS %I.%I', relation.kind, name, relation.name);
         END LOOP;
         IF (p.options ->> 'incremental')::boolean THEN
-            -- With its triggers.
-            EXECUTE format('DROP FUNCTION %I.log_change() CASCADE', name);
-            EXECUTE format('DROP TABLE %I.change', name);
+            PERFORM socrec.untrack_changes(name);
         END IF;
         EXECUTE format('DROP SCHEMA %I', name);
     END IF;

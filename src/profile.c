@@ -132,12 +132,6 @@ typedef struct Profile
 #define ST_DEFINE
 #include "lib/sort_template.h"
 
-static inline int64
-floor_divide(int64 a, int64 b)
-{
-	return a / b - (a % b < 0);
-}
-
 /*
  * Seconds since 2000-01-01 00:00 on the clocks of a time zone.
  */

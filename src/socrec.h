@@ -28,6 +28,15 @@ typedef struct Progress
 	TimestampTz reported;
 } Progress;
 
+/*
+ * Quotient rounded down, also of negative numbers; the divisor is positive.
+ */
+static inline int64
+floor_divide(int64 value, int64 divisor)
+{
+	return value / divisor - (value % divisor < 0);
+}
+
 extern void progress_start(Progress *progress, const char *what);
 extern void progress_report(Progress *progress, const char *format, ...) pg_attribute_printf(2, 3);
 extern void progress_end(Progress *progress);

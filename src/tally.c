@@ -226,15 +226,6 @@ read_time(Datum value, Oid type, TimestampTz *result)
 }
 
 /*
- * Round down, also before 2000.
- */
-static int64
-floor_divide(int64 value, int64 divisor)
-{
-	return value / divisor - (value % divisor < 0);
-}
-
-/*
  * Count the time of a rating, and return its second, if it is one that pairs can
  * hold.
  */
