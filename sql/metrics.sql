@@ -1,4 +1,4 @@
--- evaluation: how far predictions are from what happened
+-- metrics: how good predictions, rankings and lists are
 
 CREATE FUNCTION error_accumulate(double precision[], double precision, double precision)
 RETURNS double precision[]

@@ -1,5 +1,5 @@
 /*
- * evaluation.c
+ * metrics.c
  *		Aggregates over pairs (actual, predicted): sse, mse, rmse, mae.
  */
 #include "postgres.h"

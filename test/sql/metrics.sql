@@ -1,4 +1,4 @@
--- evaluation: squared and absolute error
+-- metrics: squared and absolute error
 
 SET search_path = public, socrec;
 SET extra_float_digits = 0;
