@@ -37,6 +37,7 @@ typedef struct Ratings
 	/* By row: columns ascending within each row. */
 	int64 *row_start; /* n_rows + 1 */
 	KnnEntry *entries;
+	double *times; /* of the entries; NULL when the query has none */
 
 	/* By column: rows ascending within each column. */
 	int64 *column_start; /* n_columns + 1 */
@@ -83,6 +84,10 @@ typedef struct RatingStatistics
 } RatingStatistics;
 
 extern Ratings *ratings_load(const char *query, bool transpose, Progress *progress);
+extern Ratings *ratings_load_timed(const char *query, Progress *progress);
+extern Ratings *ratings_subset(const Ratings *ratings, const uint8 *labels, uint64 wanted,
+							   int32 *row_map, int32 *column_map, Budget *budget);
+extern Ratings *ratings_transpose(const Ratings *ratings, Budget *budget);
 extern void ratings_free(Ratings *ratings);
 
 extern RatingStatistics *ratings_describe(Ratings *ratings, const BaselineOptions *options);

@@ -1,0 +1,61 @@
+/*
+ * method.h
+ *		What every recommendation method can do: fit to ratings, and score users.
+ *
+ * An evaluation knows methods only through this interface, so a method that is
+ * added to the table in method.c is evaluated with no other change.  A fitted
+ * method gives what a model of the same ratings and options gives in SQL.
+ */
+#ifndef METHOD_H
+#define METHOD_H
+
+#include "utils/jsonb.h"
+
+#include "ratings.h"
+
+/* A user, as a fitted method sees one. */
+typedef struct MethodUser
+{
+	int32 row;               /* in the ratings fitted to; -1: was not among them */
+	const KnnEntry *ratings; /* by column of the ratings fitted to, ascending */
+	int32 n;
+} MethodUser;
+
+typedef struct MethodPrediction
+{
+	double value;
+	const char *source; /* the method's name, or that of the fallback */
+	int32 support;
+} MethodPrediction;
+
+typedef struct Method
+{
+	const char *name;
+
+	/*
+	 * Fit to ratings whose rows are users and whose columns are items, which
+	 * are read only, and stay in place as long as what was fitted.  Options are
+	 * those of socrec.model_options(), complete.  What is returned lies in the
+	 * budget's context and goes with it.
+	 */
+	void *(*fit)(const Ratings *ratings, bool is_explicit, Jsonb *options, Budget *budget,
+				 Progress *progress);
+
+	/*
+	 * The score of every column for a user, NaN where the method has none.
+	 * The list that recommend() makes of them: by falling score, equal ones by
+	 * column; then the columns without, by column; without those rated.
+	 */
+	void (*score)(void *fitted, const MethodUser *user, double *scores);
+
+	/*
+	 * What predictions() gives for n columns; -1 is an item that was not among
+	 * the ratings fitted to.
+	 */
+	void (*predict)(void *fitted, const MethodUser *user, const int32 *columns, int32 n,
+					MethodPrediction *predictions);
+} Method;
+
+extern const Method *method_find(const char *name);
+
+#endif /* METHOD_H */
