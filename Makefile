@@ -14,7 +14,7 @@ CAPABILITIES = svec similarity neighbors prediction metrics model prepare descri
 
 MODULE_big = socrec
 OBJS       = $(patsubst %.c,%.o,$(wildcard src/*.c))
-SQL_PARTS  = $(patsubst %,sql/%.sql,$(CAPABILITIES) method prepare_views)
+SQL_PARTS  = $(patsubst %,sql/%.sql,$(CAPABILITIES) ranking diversity method prepare_views)
 DATA_built = socrec--$(EXTVERSION).sql
 EXTRA_CLEAN = socrec--*.sql build output_regress
 
