@@ -11,6 +11,7 @@ worked out here from the formula, which a comment says.
 
 import csv
 import sys
+from fractions import Fraction
 from importlib.metadata import version
 
 import numpy as np
@@ -43,9 +44,9 @@ def errors():
 
 
 def expected_calibration_error(label, p, bins):
-    """Bins have their lower bound, as those of np.histogram."""
-    count = np.histogram(p, bins, (0, 1))[0]
-    return np.abs(np.histogram(p, bins, (0, 1), weights=p - label)[0]).sum() / count.sum()
+    """Bins have their lower bound, and probabilities are the decimal numbers that they are written as."""
+    number = np.array([min(int(Fraction(repr(float(x))) * bins), bins - 1) for x in p])
+    return sum(abs((p - label)[number == b].sum()) for b in range(bins)) / len(p)
 
 
 def probabilities():
