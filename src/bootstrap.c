@@ -76,6 +76,12 @@ draw(pg_prng_state *random, uint64 n, uint32 threshold)
 	return product >> 32;
 }
 
+static double
+ratio(double numerator, double denominator)
+{
+	return denominator == 0 ? NAN : numerator / denominator;
+}
+
 /*
  * Ratios of sums over draws of n of the n users, those that are numbers first;
  * returns how many are.
@@ -104,8 +110,8 @@ draw_ratios(const Fraction *users, int64 n, int32 replicates, uint64 seed, doubl
 				CHECK_FOR_INTERRUPTS();
 		}
 		/* A draw of users that have nothing in the denominator says nothing. */
-		ratios[kept] = numerator / denominator;
-		kept += isfinite(ratios[kept]) != 0;
+		ratios[kept] = ratio(numerator, denominator);
+		kept += !isnan(ratios[kept]);
 	}
 	return kept;
 }
@@ -114,8 +120,8 @@ draw_ratios(const Fraction *users, int64 n, int32 replicates, uint64 seed, doubl
  * sum(numerators) / sum(denominators) over n users, with the interval of the
  * given confidence (between 0 and 1): quantiles of the ratios of so many draws,
  * interpolated linearly.  denominators NULL: all 1, which makes it the mean.  A
- * user of whom a number is NaN does not count.  NaN without a user; low and high
- * are NaN without replicates.
+ * user of whom a number is NaN does not count.  NaN without a user, or when the
+ * denominators sum to zero; low and high are NaN without replicates.
  */
 Estimate
 bootstrap_ratio(const double *numerators, const double *denominators, int64 n, int32 replicates,
@@ -141,8 +147,8 @@ bootstrap_ratio(const double *numerators, const double *denominators, int64 n, i
 		numerator += users[i].numerator;
 		denominator += users[i].denominator;
 	}
-	estimate.value = numerator / denominator;
-	if (kept > 0 && replicates > 0)
+	estimate.value = ratio(numerator, denominator);
+	if (!isnan(estimate.value) && replicates > 0)
 	{
 		ratios = allocate(replicates, sizeof(double));
 		kept = draw_ratios(users, kept, replicates, seed, ratios);

@@ -61,7 +61,8 @@ DECLARE
 BEGIN
     FOR f IN
         SELECT p.oid::regprocedure::text AS signature, p.proretset, p.oid,
-            (SELECT string_agg('NULL::' || CASE WHEN a.t = 'anyelement'::regtype THEN 'bigint' ELSE format_type(a.t, NULL) END,
+            (SELECT string_agg('NULL::' || CASE a.t WHEN 'anyelement'::regtype THEN 'bigint' WHEN 'anycompatiblearray'::regtype THEN 'bigint[]'
+                    ELSE format_type(a.t, NULL) END,
                 ', ' ORDER BY a.n) FROM unnest(p.proargtypes) WITH ORDINALITY a(t, n)) AS arguments,
             format('%I.%I', n.nspname, p.proname) AS name
         FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid JOIN pg_namespace n ON n.oid = p.pronamespace
