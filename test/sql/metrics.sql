@@ -53,7 +53,7 @@ SELECT rmse(1e200, -1e200);
 SELECT log_loss(l, p), -(ln(0.9) + ln(0.5) + ln(0.8)) / 3 AS log_loss_by_hand, brier(l, p), (0.01 + 0.25 + 0.04) / 3 AS brier_by_hand
 FROM (VALUES (true, 0.9), (true, 0.5), (false, 0.2), (NULL, 0.5), (true, NULL)) t(l, p);
 -- surely wrong costs -ln of 2^-52, surely right next to nothing
-SELECT log_loss(true, 0) / ln(2::float8) AS wrong, log_loss(false, 1) / ln(2::float8) AS wrong_too, log_loss(true, 1) < 1e-15 AS right,
+SELECT log_loss(true, 0) / ln(2::float8) AS wrong, log_loss(false, 1) / ln(2::float8) AS wrong_too, log_loss(true, 1) / 2 ^ -52 AS right,
     log_loss(true, 1e-300) / ln(2::float8) AS almost, brier(true, 0), brier(false, 0);
 -- bins of 0 to 0.5 and 0.5 to 1: |0.2 + 0.4 - 1| and |0.5 + 0.9 + 1 - 2|, of five
 SELECT calibration_error(l, p, 2), (0.4 + 0.4) / 5 AS by_hand, calibration_error(l, p, 1), calibration_error(l, p), calibration_error(l, p, 10)
@@ -93,7 +93,7 @@ INSERT INTO list VALUES
     (4, 1, NULL), (4, 2, 0),       -- nothing relevant
     (5, 2, 1), (5, 4, 1);          -- no rank 1
 SELECT user_id, precision_at(rank, gain, 3), recall_at(rank, gain, 3), hit_rate_at(rank, gain, 1) AS hit_1, mrr(rank, gain),
-    mrr(rank, gain, 1) AS mrr_1, map_at(rank, gain, 5), ndcg_at(rank, gain, 3), binary_ndcg_at(rank, gain, 3) AS binary_3
+    mrr(rank, gain, 1) AS mrr_1, map_at(rank, gain, 5), map_at(rank, gain, 2) AS map_2, ndcg_at(rank, gain, 3), binary_ndcg_at(rank, gain, 3) AS binary_3
 FROM list GROUP BY 1 ORDER BY 1;
 SELECT (1 + 2 / 3::float8 + 3 / 5::float8) / 4 AS map, (2 + 1 / 2::float8) / (3 + 2 / log(2, 3) + 2 / 2::float8) AS ndcg,
     (1 + 1 / 2::float8) / (1 + 1 / log(2, 3) + 1 / 2::float8) AS binary_ndcg;
