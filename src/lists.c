@@ -59,13 +59,13 @@ reserve(Lists *lists, int which, int64 more)
 	int64 wanted = lists->n[which] + more;
 	Size bytes;
 
-	if (wanted <= lists->capacity[which])
-		return;
-	if (lists->n[0] + lists->n[1] + more > LISTS_MAX_VALUES)
+	if (unlikely(lists->n[0] + lists->n[1] + more > LISTS_MAX_VALUES))
 		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 						errmsg("aggregate state cannot have more than " INT64_FORMAT " values",
 							   LISTS_MAX_VALUES),
 						errhint("Aggregate by groups, or a sample of the rows.")));
+	if (wanted <= lists->capacity[which])
+		return;
 	wanted = Max(wanted, Min(Max(8, 2 * lists->capacity[which]), LISTS_MAX_VALUES));
 	bytes = wanted * sizeof(double);
 	lists->values[which] = lists->values[which] == NULL
