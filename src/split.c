@@ -18,6 +18,7 @@
 #include "utils/tuplestore.h"
 
 #include "keys.h"
+#include "quickselect.h"
 #include "ratings.h"
 #include "socrec.h"
 #include "split.h"
@@ -189,47 +190,6 @@ split_random(const Ratings *ratings, const SplitOptions *options, Split *split)
 }
 
 /*
- * The value that would stand at place k if the values were sorted (Hoare's
- * quickselect); moves them.
- */
-static double
-select_kth(double *values, int64 n, int64 k)
-{
-	int64 low = 0;
-	int64 high = n - 1;
-
-	while (low < high)
-	{
-		double pivot = values[low + (high - low) / 2];
-		int64 i = low;
-		int64 j = high;
-
-		CHECK_FOR_INTERRUPTS();
-		while (i <= j)
-		{
-			while (values[i] < pivot)
-				i++;
-			while (values[j] > pivot)
-				j--;
-			if (i <= j)
-			{
-				double value = values[i];
-
-				values[i++] = values[j];
-				values[j--] = value;
-			}
-		}
-		if (k <= j)
-			high = j;
-		else if (k >= i)
-			low = i;
-		else
-			break;
-	}
-	return values[k];
-}
-
-/*
  * The last test_fraction of all ratings by time.  Ratings of one instant stay
  * together: on the test side, or on the other when nothing else would be there.
  */
@@ -252,7 +212,7 @@ split_global_time(const Ratings *ratings, const SplitOptions *options, Split *sp
 						errmsg("all ratings have the same time, which split global_time cannot "
 							   "divide")));
 	memcpy(times, ratings->times, n * sizeof(double));
-	cut = select_kth(times, n, n - part_of(n, options->test_fraction));
+	cut = quickselect(times, n, n - part_of(n, options->test_fraction));
 	pfree(times);
 	for (int64 p = 0; p < n; p++)
 	{
