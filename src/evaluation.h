@@ -6,6 +6,7 @@
 #ifndef EVALUATION_H
 #define EVALUATION_H
 
+#include "bootstrap.h"
 #include "method.h"
 #include "nodes/execnodes.h"
 #include "split.h"
@@ -151,7 +152,46 @@ typedef struct ListWork
 	uint64 *hashes;       /* of the lists, by cutoff and user */
 } ListWork;
 
-typedef struct Sheet Sheet;
+/* A metric that is a ratio of sums over users. */
+typedef enum MetricGroup
+{
+	GROUP_RANKING,
+	GROUP_LIST,
+	GROUP_AUC,
+	GROUP_ERROR
+} MetricGroup;
+
+typedef struct SheetColumn
+{
+	Segment segment;
+	MetricGroup group;
+	int metric; /* RankingMetric, ListMetric or ErrorMetric */
+	int cutoff; /* its place among the cutoffs */
+} SheetColumn;
+
+typedef struct SheetCell
+{
+	double numerator;
+	double denominator;
+} SheetCell;
+
+/* What is measured of one method, in one fold or in all. */
+typedef struct Sheet
+{
+	Budget *budget;
+	const EvaluationOptions *options;
+	int32 n_columns;
+	SheetColumn *columns;
+	int32 n_units;    /* users, or groups of them */
+	int32 *unit;      /* of each row */
+	SheetCell *cells; /* by unit and column */
+	SheetCell *totals;
+	Estimate *estimates;
+	int32 n_folds; /* the sums below are of */
+	double catalog[MAX_CUTOFFS][N_CATALOG_METRICS];
+	double fit_seconds;
+	double scoring_seconds;
+} Sheet;
 
 /* The columns of the result. */
 enum
@@ -194,15 +234,16 @@ extern void lists_measure(ListWork *work, const Fold *fold, const EvaluationOpti
 extern void lists_finish(ListWork *work, const Fold *fold, const EvaluationOptions *options,
 						 double catalog[MAX_CUTOFFS][N_CATALOG_METRICS]);
 
-/* evaluation_report.c */
+/* evaluation_sheet.c */
 extern Sheet *sheet_create(const EvaluationOptions *options, int32 n_rows, Budget *budget);
 extern void sheet_clear(Sheet *sheet);
 extern void sheet_add(Sheet *sheet, int32 row, const UserResult *result);
-extern void sheet_finish_fold(Sheet *sheet, Sheet *pooled, double fit_seconds,
-							  double scoring_seconds,
-							  double catalog[MAX_CUTOFFS][N_CATALOG_METRICS]);
-extern void report_sheet(ReturnSetInfo *out, Sheet *sheet, int32 fold, int32 method);
-extern void report_fold(ReturnSetInfo *out, const Fold *fold);
+extern void sheet_pool(Sheet *pooled, const Sheet *sheet);
+extern void sheet_estimate(Sheet *sheet);
+
+/* evaluation_report.c */
+extern void report_sheet(ReturnSetInfo *out, const Sheet *sheet, int32 fold, int32 method);
+extern void report_fold(ReturnSetInfo *out, const Fold *fold, const EvaluationOptions *options);
 extern void report_user(ReturnSetInfo *out, const EvaluationOptions *options, const Fold *fold,
 						int32 method, const TestUser *test, const UserResult *result);
 extern void report_predictions(ReturnSetInfo *out, const Fold *fold, int32 method,

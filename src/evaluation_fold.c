@@ -8,6 +8,7 @@
 
 #include "common/pg_prng.h"
 #include "miscadmin.h"
+#include "utils/memutils.h"
 
 #include "evaluation.h"
 #include "quickselect.h"

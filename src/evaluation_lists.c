@@ -265,12 +265,11 @@ record_list(ListWork *work, const Fold *fold, const EvaluationOptions *options, 
 
 	for (int32 r = 0; r <= work->heap.n; r++)
 	{
-		while (cutoff < options->n_cutoffs &&
-			   (r == options->cutoffs[cutoff] || r == work->heap.n))
+		while (cutoff < options->n_cutoffs && (r == options->cutoffs[cutoff] || r == work->heap.n))
 			work->hashes[(Size) cutoff++ * fold->n_users + user] = hash;
 		if (r == work->heap.n)
 			break;
-		hash = hash_combine64(hash, murmurhash64((uint64) work->heap.entries[r].id + 1));
+		hash = hash_bytes_uint32_extended((uint32) work->heap.entries[r].id, hash);
 		for (int i = cutoff; i < options->n_cutoffs; i++)
 			work->exposure[(Size) i * fold->train->n_columns + work->heap.entries[r].id]++;
 	}
@@ -339,8 +338,8 @@ share_repeated(uint64 *hashes, int32 n)
 
 	qsort(hashes, n, sizeof(uint64), compare_hashes);
 	for (int32 i = 0; i < n; i++)
-		repeated += (i > 0 && hashes[i] == hashes[i - 1]) ||
-					(i + 1 < n && hashes[i] == hashes[i + 1]);
+		repeated +=
+			(i > 0 && hashes[i] == hashes[i - 1]) || (i + 1 < n && hashes[i] == hashes[i + 1]);
 	return (double) repeated / n;
 }
 
