@@ -18,9 +18,22 @@ budget_init(Budget *budget, const char *task)
 {
 	budget->context =
 		AllocSetContextCreate(CurrentMemoryContext, "socrec budget", ALLOCSET_DEFAULT_SIZES);
+	budget->total = budget->context;
 	budget->limit = (Size) maintenance_work_mem * 1024;
 	budget->task = task;
 	budget->rows = 0;
+}
+
+/*
+ * A part of a budget: what is taken from it counts toward the whole, but lies in
+ * a memory context of its own, which can be deleted before the whole is.
+ */
+void
+budget_part(Budget *part, const Budget *whole)
+{
+	*part = *whole;
+	part->context =
+		AllocSetContextCreate(whole->context, "socrec budget part", ALLOCSET_DEFAULT_SIZES);
 }
 
 /*
@@ -30,7 +43,7 @@ budget_init(Budget *budget, const char *task)
 void
 budget_check(Budget *budget, Size more, const char *what)
 {
-	Size used = MemoryContextMemAllocated(budget->context, true);
+	Size used = MemoryContextMemAllocated(budget->total, true);
 	Size needed = add_size(used, more);
 
 	if (needed > budget->limit)

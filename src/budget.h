@@ -10,13 +10,15 @@
 
 typedef struct Budget
 {
-	MemoryContext context; /* holds everything that is accounted for */
-	Size limit;            /* bytes that it may grow to */
+	MemoryContext context; /* what is taken goes there */
+	MemoryContext total;   /* holds all that is accounted for: context, or one above it */
+	Size limit;            /* bytes that total may grow to */
 	const char *task;      /* what it is for, as the subject of a message */
 	int64 rows;            /* read so far, for messages */
 } Budget;
 
 extern void budget_init(Budget *budget, const char *task);
+extern void budget_part(Budget *part, const Budget *whole);
 extern void budget_check(Budget *budget, Size more, const char *what);
 extern void *budget_alloc(Budget *budget, Size count, Size size, const char *what);
 

@@ -197,7 +197,7 @@ sort_by_user(EventReceiver *receiver)
 	Events *events = receiver->events;
 	int64 *next;
 
-	events->user_rank = keys_rank(&events->users, false);
+	events->user_rank = keys_rank(&events->users);
 	events->start = keys_bucket_starts(&events->users, events->user_rank);
 	events->events = budget_alloc(&events->budget, events->n_events, sizeof(Event), "events");
 	if (receiver->has_occasions)

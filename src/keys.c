@@ -307,15 +307,10 @@ keys_text(KeyMap *map, Datum key)
 	return OidOutputFunctionCall(output, key);
 }
 
-/*
- * Final numbers of a dimension's keys: rank[old] = new.  By falling count when
- * by_count, then by key in the order of the type; a type without an order
- * keeps the order of arrival.
- */
 typedef struct KeyOrder
 {
 	KeyMap *map;
-	bool by_count;
+	const int32 *key_rank; /* by falling count, then by this; NULL: by key */
 	uint64 comparisons;
 } KeyOrder;
 
@@ -330,8 +325,12 @@ compare_keys(const void *a, const void *b, void *arg)
 	/* Nothing is lost when the sort is left: it only permutes numbers. */
 	if ((++order->comparisons & 0xFFFF) == 0)
 		CHECK_FOR_INTERRUPTS();
-	if (order->by_count && map->counts[x] != map->counts[y])
-		return map->counts[x] > map->counts[y] ? -1 : 1;
+	if (order->key_rank != NULL)
+	{
+		if (map->counts[x] != map->counts[y])
+			return map->counts[x] > map->counts[y] ? -1 : 1;
+		return order->key_rank[x] < order->key_rank[y] ? -1 : 1;
+	}
 	if (map->is_integer)
 	{
 		int64 kx = DatumGetInt64(map->keys[x]);
@@ -350,20 +349,39 @@ compare_keys(const void *a, const void *b, void *arg)
 	return x < y ? -1 : x > y ? 1 : 0;
 }
 
-int32 *
-keys_rank(KeyMap *map, bool by_count)
+static int32 *
+rank_keys(KeyOrder *order)
 {
-	KeyOrder order = {map, by_count, 0};
+	KeyMap *map = order->map;
 	int32 *sorted = budget_alloc(map->budget, map->n, sizeof(int32), "keys");
 	int32 *rank = budget_alloc(map->budget, map->n, sizeof(int32), "keys");
 
 	for (int32 i = 0; i < map->n; i++)
 		sorted[i] = i;
-	qsort_arg(sorted, map->n, sizeof(int32), compare_keys, &order);
+	qsort_arg(sorted, map->n, sizeof(int32), compare_keys, order);
 	for (int32 i = 0; i < map->n; i++)
 		rank[sorted[i]] = i;
 	pfree(sorted);
 	return rank;
+}
+
+/*
+ * The rank of each key in the order of the type: rank[old number] = new one.
+ * Keys of a type without an order keep the order of arrival.
+ */
+int32 *
+keys_rank(KeyMap *map)
+{
+	return rank_keys(&(KeyOrder){.map = map});
+}
+
+/*
+ * The rank of each key by falling count, then by its rank among the keys.
+ */
+int32 *
+keys_rank_by_count(KeyMap *map, const int32 *key_rank)
+{
+	return rank_keys(&(KeyOrder){.map = map, .key_rank = key_rank});
 }
 
 /*

@@ -338,7 +338,7 @@ neighbors(FunctionCallInfo fcinfo, bool users)
 		ratings = ratings_load(text_to_cstring(PG_GETARG_TEXT_PP(0)), users, &progress);
 		if (ratings->n_ratings > 0)
 			check_key_type(ratings, key_type, users);
-		statistics = ratings_describe(ratings, &options.baseline);
+		statistics = ratings_describe(ratings, &options.baseline, &ratings->budget);
 		ratings_center(ratings, statistics, options.centering);
 		ratings_weight(ratings, options.weighting);
 		started = GetCurrentTimestamp();

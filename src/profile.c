@@ -664,7 +664,7 @@ find_crowd(Profiler *profiler, const char *categories, bool known, ArrayType *id
 	if (!known)
 	{
 		crowd_learn(&profiler->crowd, events);
-		profiler->item_id = keys_rank(&events->items, true);
+		profiler->item_id = keys_rank_by_count(&events->items, keys_rank(&events->items));
 		return;
 	}
 	if (idf != NULL && (ARR_NDIM(idf) > 1 || ARR_HASNULL(idf)))

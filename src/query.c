@@ -9,7 +9,9 @@
 #include "fmgr.h"
 #include "parser/parser.h"
 #include "utils/builtins.h"
+#include "utils/date.h"
 #include "utils/numeric.h"
+#include "utils/timestamp.h"
 
 #include "query.h"
 
@@ -116,4 +118,31 @@ query_number(Datum value, Oid type)
 		default:
 			return DatumGetFloat8(DirectFunctionCall1(numeric_float8, value));
 	}
+}
+
+/*
+ * Is the type, domains resolved, one that query_time can read?
+ */
+bool
+query_is_time(Oid type)
+{
+	return type == TIMESTAMPTZOID || type == TIMESTAMPOID || type == DATEOID;
+}
+
+/*
+ * A time in microseconds since 2000; false when it is infinite or beyond what a
+ * timestamp can be.
+ */
+bool
+query_time(Datum value, Oid type, TimestampTz *time)
+{
+	if (type == DATEOID)
+	{
+		if (DATE_NOT_FINITE(DatumGetDateADT(value)))
+			return false;
+		*time = DatumGetDateADT(value) * USECS_PER_DAY;
+		return IS_VALID_TIMESTAMP(*time);
+	}
+	*time = DatumGetTimestampTz(value);
+	return !TIMESTAMP_NOT_FINITE(*time);
 }

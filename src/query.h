@@ -5,6 +5,7 @@
 #ifndef QUERY_H
 #define QUERY_H
 
+#include "datatype/timestamp.h"
 #include "tcop/dest.h"
 
 extern void query_check(const char *query);
@@ -13,5 +14,7 @@ extern void query_ignore(DestReceiver *self);
 
 extern bool query_is_number(Oid type);
 extern double query_number(Datum value, Oid type);
+extern bool query_is_time(Oid type);
+extern bool query_time(Datum value, Oid type, TimestampTz *time);
 
 #endif /* QUERY_H */

@@ -21,7 +21,7 @@
  */
 typedef struct Ratings
 {
-	Budget budget; /* of everything below */
+	Budget budget; /* what everything below was taken from */
 
 	int n_rows;
 	int n_columns;
@@ -33,11 +33,12 @@ typedef struct Ratings
 	Oid column_type;
 	Datum *row_keys;
 	Datum *column_keys;
+	int32 *column_order; /* the rank of each column by key */
 
 	/* By row: columns ascending within each row. */
 	int64 *row_start; /* n_rows + 1 */
 	KnnEntry *entries;
-	double *times; /* of the entries; NULL when the query has none */
+	double *times; /* of the entries: microseconds since 2000, or as they came; NULL without */
 
 	/* By column: rows ascending within each column. */
 	int64 *column_start; /* n_columns + 1 */
@@ -85,12 +86,17 @@ typedef struct RatingStatistics
 
 extern Ratings *ratings_load(const char *query, bool transpose, Progress *progress);
 extern Ratings *ratings_load_timed(const char *query, Progress *progress);
+
+/* In memory of the given budget, whose context ratings_free deletes. */
 extern Ratings *ratings_subset(const Ratings *ratings, const uint8 *labels, uint64 wanted,
 							   int32 *row_map, int32 *column_map, Budget *budget);
 extern Ratings *ratings_transpose(const Ratings *ratings, Budget *budget);
-extern void ratings_free(Ratings *ratings);
 
-extern RatingStatistics *ratings_describe(Ratings *ratings, const BaselineOptions *options);
+extern void ratings_free(Ratings *ratings);
+extern int32 ratings_index(Ratings *ratings);
+
+extern RatingStatistics *ratings_describe(const Ratings *ratings, const BaselineOptions *options,
+										  Budget *budget);
 extern void ratings_center(Ratings *ratings, const RatingStatistics *statistics,
 						   Centering centering);
 extern void ratings_weight(Ratings *ratings, Weighting weighting);

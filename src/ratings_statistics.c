@@ -89,24 +89,19 @@ fit_baseline(const Ratings *ratings, RatingStatistics *statistics, const Baselin
 }
 
 /*
- * Mean, minimum, maximum and bias of every column, bias of every row.
+ * Mean, minimum, maximum and bias of every column, bias of every row, in memory
+ * of the given budget.
  */
 RatingStatistics *
-ratings_describe(Ratings *ratings, const BaselineOptions *options)
+ratings_describe(const Ratings *ratings, const BaselineOptions *options, Budget *budget)
 {
-	RatingStatistics *statistics =
-		budget_alloc(&ratings->budget, 1, sizeof(RatingStatistics), "statistics");
+	RatingStatistics *statistics = budget_alloc(budget, 1, sizeof(RatingStatistics), "statistics");
 
-	statistics->mean =
-		budget_alloc(&ratings->budget, ratings->n_columns, sizeof(double), "statistics");
-	statistics->minimum =
-		budget_alloc(&ratings->budget, ratings->n_columns, sizeof(float4), "statistics");
-	statistics->maximum =
-		budget_alloc(&ratings->budget, ratings->n_columns, sizeof(float4), "statistics");
-	statistics->bias =
-		budget_alloc(&ratings->budget, ratings->n_columns, sizeof(double), "statistics");
-	statistics->row_bias =
-		budget_alloc(&ratings->budget, ratings->n_rows, sizeof(double), "statistics");
+	statistics->mean = budget_alloc(budget, ratings->n_columns, sizeof(double), "statistics");
+	statistics->minimum = budget_alloc(budget, ratings->n_columns, sizeof(float4), "statistics");
+	statistics->maximum = budget_alloc(budget, ratings->n_columns, sizeof(float4), "statistics");
+	statistics->bias = budget_alloc(budget, ratings->n_columns, sizeof(double), "statistics");
+	statistics->row_bias = budget_alloc(budget, ratings->n_rows, sizeof(double), "statistics");
 
 	for (int32 column = 0; column < ratings->n_columns; column++)
 	{

@@ -14,7 +14,6 @@
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/date.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -206,23 +205,14 @@ read_time(Datum value, Oid type, TimestampTz *result)
 {
 	double seconds;
 
-	switch (type)
-	{
-		case TIMESTAMPTZOID:
-		case TIMESTAMPOID:
-			*result = DatumGetTimestampTz(value);
-			return !TIMESTAMP_NOT_FINITE(*result);
-		case DATEOID:
-			*result = DatumGetDateADT(value) * USECS_PER_DAY;
-			return !DATE_NOT_FINITE(DatumGetDateADT(value)) && IS_VALID_TIMESTAMP(*result);
-		default:
-			seconds = query_number(value, type) -
-					  (double) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY;
-			if (!(fabs(seconds) < 9e12))
-				return false;
-			*result = (TimestampTz) rint(seconds * USECS_PER_SEC);
-			return IS_VALID_TIMESTAMP(*result);
-	}
+	if (query_is_time(type))
+		return query_time(value, type, result);
+	seconds = query_number(value, type) -
+			  (double) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY;
+	if (!(fabs(seconds) < 9e12))
+		return false;
+	*result = (TimestampTz) rint(seconds * USECS_PER_SEC);
+	return IS_VALID_TIMESTAMP(*result);
 }
 
 /*
@@ -353,8 +343,7 @@ start_tally(DestReceiver *self, int operation, TupleDesc desc)
 		Form_pg_attribute time = TupleDescAttr(desc, column);
 
 		tally->time_type = getBaseType(time->atttypid);
-		if (!query_is_number(tally->time_type) && tally->time_type != TIMESTAMPTZOID &&
-			tally->time_type != TIMESTAMPOID && tally->time_type != DATEOID)
+		if (!query_is_number(tally->time_type) && !query_is_time(tally->time_type))
 			refuse_type(time, "time", "a time or seconds since 1970",
 						"Cast it in the source query, for instance to timestamptz.");
 	}

@@ -1,0 +1,1 @@
+-- evaluation: how good methods are, honestly

@@ -1,0 +1,373 @@
+/*
+ * evaluation_lists.c
+ *		The list that a method makes for a user, and what is measured of it.
+ *
+ * Candidates are all items trained on that the user has not rated there: no
+ * sample of them, which would change the order of methods (Krichene and Rendle,
+ * On Sampled Metrics for Item Recommendation, KDD 2020).
+ */
+#include "postgres.h"
+
+#include <float.h>
+#include <math.h>
+
+#include "common/hashfn.h"
+#include "miscadmin.h"
+
+#include "distribution.h"
+#include "evaluation.h"
+#include "ranking.h"
+
+/* In place of a score: the method has none; the item is no candidate. */
+#define NO_SCORE (-DBL_MAX)
+#define NO_CANDIDATE NAN
+
+static inline int32
+longest_list(const EvaluationOptions *options)
+{
+	return options->cutoffs[options->n_cutoffs - 1];
+}
+
+/*
+ * What the lists of one method in one fold are made in.
+ */
+ListWork *
+lists_prepare(const Fold *fold, const EvaluationOptions *options, Budget *budget)
+{
+	ListWork *work = budget_alloc(budget, 1, sizeof(ListWork), "lists");
+	int32 n_columns = fold->train->n_columns;
+	int32 longest = longest_list(options);
+
+	work->scores = budget_alloc(budget, n_columns, sizeof(double), "lists");
+	work->gains = budget_alloc(budget, n_columns, sizeof(double), "lists");
+	work->exposure =
+		budget_alloc(budget, (Size) n_columns * options->n_cutoffs, sizeof(int32), "lists");
+	work->heap.entries = budget_alloc(budget, longest, sizeof(candidate_entry), "lists");
+	work->list_gains = budget_alloc(budget, longest, sizeof(double), "lists");
+	work->list_graded = budget_alloc(budget, longest, sizeof(double), "lists");
+	work->popular_limit = budget_alloc(budget, options->n_cutoffs, sizeof(int32), "lists");
+	work->overlap = budget_alloc(budget, fold->train->n_rows, sizeof(double), "lists");
+	work->positives = budget_alloc(budget, n_columns, sizeof(int32), "lists");
+	work->hashes =
+		budget_alloc(budget, (Size) fold->n_users * options->n_cutoffs, sizeof(uint64), "lists");
+	work->heap.capacity = longest;
+	return work;
+}
+
+/*
+ * Rank the candidates by score: the best into the heap, sorted, best first.  An
+ * item without a score comes after all that have one; between equals the smaller
+ * column decides, which is the more popular one.
+ */
+static void
+rank_candidates(ListWork *work, const Fold *fold, const TestUser *test)
+{
+	double *scores = work->scores;
+	double worst = -INFINITY;
+
+	for (int32 i = 0; i < test->known.n; i++)
+		scores[test->known.ratings[i].column] = -INFINITY;
+	work->heap.n = 0;
+	for (int32 column = 0; column < fold->train->n_columns; column++)
+	{
+		double score = scores[column];
+
+		if (isnan(score))
+			scores[column] = score = NO_SCORE;
+		if (!(score > worst))
+			continue;
+		candidate_offer(&work->heap, score, column);
+		if (work->heap.n == work->heap.capacity)
+			worst = work->heap.entries[0].score;
+	}
+	candidate_sort(&work->heap);
+	for (int32 i = 0; i < test->known.n; i++)
+		scores[test->known.ratings[i].column] = NO_CANDIDATE;
+}
+
+/*
+ * How many candidates stand before a column in the order.  Both loops are
+ * comparisons alone, which become vector instructions.
+ */
+static int32
+count_before(const double *scores, int32 n_columns, int32 column)
+{
+	double score = scores[column];
+	int32 n = 0;
+
+	for (int32 i = 0; i < column; i++)
+		n += scores[i] >= score;
+	for (int32 i = column + 1; i < n_columns; i++)
+		n += scores[i] > score;
+	return n;
+}
+
+/*
+ * The area under the ROC curve of one user: the share of pairs of a relevant
+ * candidate and another one in which the relevant one stands before.  The order
+ * has no ties.  NaN when there is no such pair.
+ */
+static double
+measure_auc(ListWork *work, const Fold *fold, const TestUser *test)
+{
+	int32 n_positives = test->n_warm_relevant;
+	double n_negatives = (double) fold->train->n_columns - test->known.n - n_positives;
+	double before = 0;
+
+	if (n_positives == 0 || n_negatives == 0)
+		return NAN;
+	for (int32 i = 0; i < test->n; i++)
+		if (test->tested[i].is_relevant && test->tested[i].column >= 0)
+			before += count_before(work->scores, fold->train->n_columns, test->tested[i].column);
+	/* The positives before the first, second ... positive. */
+	before -= (double) n_positives * (n_positives - 1) / 2;
+	return 1 - before / (n_positives * n_negatives);
+}
+
+/*
+ * The metrics of a ranked list, at every cutoff, against the relevant items given
+ * by their gains.
+ */
+static void
+measure_ranking(const ListWork *work, const EvaluationOptions *options, const double *ideal,
+				int32 n_ideal, double metrics[MAX_CUTOFFS][N_RANKING_METRICS])
+{
+	const double *gains = work->list_gains;
+	int32 n = work->heap.n;
+
+	for (int i = 0; i < options->n_cutoffs; i++)
+	{
+		int32 k = options->cutoffs[i];
+		double *metric = metrics[i];
+
+		metric[RANKING_PRECISION] = ranking_precision(gains, n, n_ideal, k);
+		metric[RANKING_RECALL] = ranking_recall(gains, n, n_ideal, k);
+		metric[RANKING_HIT_RATE] = ranking_hit_rate(gains, n, n_ideal, k);
+		metric[RANKING_NDCG] = ranking_binary_ndcg(gains, n, n_ideal, k);
+		metric[RANKING_GRADED_NDCG] = ranking_ndcg(work->list_graded, n, ideal, n_ideal, k);
+		metric[RANKING_AVERAGE_PRECISION] = ranking_average_precision(gains, n, n_ideal, k);
+		metric[RANKING_RECIPROCAL_RANK] = ranking_reciprocal_rank(gains, n, n_ideal, k);
+	}
+}
+
+/*
+ * The last column of what a list of the most popular unseen items would be, for
+ * every cutoff: columns are numbered by falling popularity.
+ */
+static void
+find_popular_lists(ListWork *work, const Fold *fold, const EvaluationOptions *options,
+				   const TestUser *test)
+{
+	int32 unseen = 0;
+	int32 rated = 0;
+	int cutoff = 0;
+
+	for (int32 column = 0; column < fold->train->n_columns && cutoff < options->n_cutoffs; column++)
+	{
+		if (rated < test->known.n && test->known.ratings[rated].column == column)
+		{
+			rated++;
+			continue;
+		}
+		if (++unseen == options->cutoffs[cutoff])
+			work->popular_limit[cutoff++] = column;
+	}
+	while (cutoff < options->n_cutoffs)
+		work->popular_limit[cutoff++] = fold->train->n_columns;
+}
+
+/*
+ * Intra-list diversity at every cutoff: 1 - the mean cosine of all pairs of items,
+ * each the set of users who rated it (Ziegler et al., WWW 2005).  With unit
+ * vectors v the sum over pairs follows from |v1 + ... + vk|^2, so the work is
+ * that of reading each item's users once.
+ */
+static void
+measure_diversity(ListWork *work, const Fold *fold, const EvaluationOptions *options,
+				  UserResult *result)
+{
+	const Ratings *train = fold->train;
+	double pairs = 0; /* sum of cosines */
+	int cutoff = 0;
+
+	for (int32 r = 0; r < work->heap.n; r++)
+	{
+		int32 column = work->heap.entries[r].id;
+		int64 start = train->column_start[column];
+		int64 end = train->column_start[column + 1];
+		double length = 1 / sqrt((double) (end - start));
+		double common = 0;
+
+		for (int64 p = start; p < end; p++)
+		{
+			common += work->overlap[train->column_row[p]];
+			work->overlap[train->column_row[p]] += length;
+		}
+		pairs += common * length;
+		while (cutoff < options->n_cutoffs &&
+			   (r + 1 == options->cutoffs[cutoff] || r + 1 == work->heap.n))
+		{
+			result->list[cutoff++][LIST_DIVERSITY] =
+				r > 0 ? 1 - pairs / ((double) (r + 1) * r / 2) : NAN;
+		}
+	}
+	for (int32 r = 0; r < work->heap.n; r++)
+	{
+		int32 column = work->heap.entries[r].id;
+
+		for (int64 p = train->column_start[column]; p < train->column_start[column + 1]; p++)
+			work->overlap[train->column_row[p]] = 0;
+	}
+}
+
+/*
+ * What is measured of the list at one cutoff, whatever is relevant; serendipity,
+ * the share of items that are relevant and not in the popular list, is defined
+ * where something is.
+ */
+static void
+measure_list(ListWork *work, const Fold *fold, const EvaluationOptions *options, int cutoff,
+			 const TestUser *test, double *metric)
+{
+	const Ratings *train = fold->train;
+	int32 k = options->cutoffs[cutoff];
+	int32 n = Min(k, work->heap.n);
+	int32 own = 0;
+	int32 surprises = 0;
+	double information = 0;
+	double popularity = 0;
+
+	for (int32 r = 0; r < n; r++)
+	{
+		int32 column = work->heap.entries[r].id;
+		double count = train->column_start[column + 1] - train->column_start[column];
+
+		own += work->heap.entries[r].score != NO_SCORE;
+		surprises += work->list_gains[r] > 0 && column > work->popular_limit[cutoff];
+		information -= log2(count / train->n_rows);
+		popularity += count;
+	}
+	metric[LIST_USER_COVERAGE] = own > 0;
+	metric[LIST_NOVELTY] = n > 0 ? information / n : NAN;
+	metric[LIST_POPULARITY] = n > 0 ? popularity / n : NAN;
+	metric[LIST_SERENDIPITY] = test->n_relevant > 0 ? (double) surprises / k : NAN;
+	metric[LIST_SHORT] = n < k;
+}
+
+/*
+ * Count what the list exposes, and remember what it was.
+ */
+static void
+record_list(ListWork *work, const Fold *fold, const EvaluationOptions *options, int32 user)
+{
+	uint64 hash = 0;
+	int cutoff = 0;
+
+	for (int32 r = 0; r <= work->heap.n; r++)
+	{
+		while (cutoff < options->n_cutoffs && (r == options->cutoffs[cutoff] || r == work->heap.n))
+			work->hashes[(Size) cutoff++ * fold->n_users + user] = hash;
+		if (r == work->heap.n)
+			break;
+		hash = hash_bytes_uint32_extended((uint32) work->heap.entries[r].id, hash);
+		for (int i = cutoff; i < options->n_cutoffs; i++)
+			work->exposure[(Size) i * fold->train->n_columns + work->heap.entries[r].id]++;
+	}
+}
+
+/*
+ * Measure the list of one of the fold's users, of whom the method has given the
+ * scores of all items in work->scores.
+ */
+void
+lists_measure(ListWork *work, const Fold *fold, const EvaluationOptions *options, int32 user,
+			  const TestUser *test, UserResult *result)
+{
+	rank_candidates(work, fold, test);
+	for (int32 i = 0; i < test->n; i++)
+		if (test->tested[i].is_relevant && test->tested[i].column >= 0)
+			work->gains[test->tested[i].column] = fold->graded ? test->tested[i].value : 1;
+	for (int32 r = 0; r < work->heap.n; r++)
+	{
+		work->list_graded[r] = work->gains[work->heap.entries[r].id];
+		work->list_gains[r] = work->list_graded[r] > 0;
+	}
+	for (int32 i = 0; i < test->n; i++)
+		if (test->tested[i].column >= 0)
+			work->gains[test->tested[i].column] = 0;
+
+	measure_ranking(work, options, test->ideal, test->n_relevant, result->ranking[0]);
+	measure_ranking(work, options, test->warm_ideal, test->n_warm_relevant, result->ranking[1]);
+	result->auc = measure_auc(work, fold, test);
+	find_popular_lists(work, fold, options, test);
+	for (int i = 0; i < options->n_cutoffs; i++)
+	{
+		measure_list(work, fold, options, i, test, result->list[i]);
+		result->list[i][LIST_DIVERSITY] = NAN;
+	}
+	if (fold->in_sample[user])
+		measure_diversity(work, fold, options, result);
+	record_list(work, fold, options, user);
+}
+
+static int
+compare_hashes(const void *a, const void *b)
+{
+	uint64 x = *(const uint64 *) a;
+	uint64 y = *(const uint64 *) b;
+
+	return x < y ? -1 : x > y;
+}
+
+static int
+compare_counts(const void *a, const void *b)
+{
+	double x = *(const double *) a;
+	double y = *(const double *) b;
+
+	return x < y ? -1 : x > y;
+}
+
+/*
+ * The share of n lists that equal another one in all places; sorts the hashes.
+ */
+static double
+share_repeated(uint64 *hashes, int32 n)
+{
+	int32 repeated = 0;
+
+	qsort(hashes, n, sizeof(uint64), compare_hashes);
+	for (int32 i = 0; i < n; i++)
+		repeated +=
+			(i > 0 && hashes[i] == hashes[i - 1]) || (i + 1 < n && hashes[i] == hashes[i + 1]);
+	return (double) repeated / n;
+}
+
+/*
+ * The metrics of all lists together, when every user has been measured.
+ */
+void
+lists_finish(ListWork *work, const Fold *fold, const EvaluationOptions *options,
+			 double catalog[MAX_CUTOFFS][N_CATALOG_METRICS])
+{
+	int32 n_columns = fold->train->n_columns;
+
+	for (int i = 0; i < options->n_cutoffs; i++)
+	{
+		const int32 *exposure = work->exposure + (Size) i * n_columns;
+		double *counts = work->scores; /* no longer in use */
+		int32 exposed = 0;
+
+		CHECK_FOR_INTERRUPTS();
+		for (int32 column = 0; column < n_columns; column++)
+		{
+			counts[column] = exposure[column];
+			exposed += exposure[column] > 0;
+		}
+		qsort(counts, n_columns, sizeof(double), compare_counts);
+		catalog[i][CATALOG_COVERAGE] = (double) exposed / n_columns;
+		catalog[i][CATALOG_GINI] = gini_coefficient(counts, n_columns);
+		catalog[i][CATALOG_REPEATED] =
+			share_repeated(work->hashes + (Size) i * fold->n_users, fold->n_users);
+	}
+}

@@ -1,0 +1,91 @@
+# evaluation: all metrics of item_knn, popular and baseline on MovieLens
+# latest-small equal those of an independent implementation
+# (tools/reference_evaluation.py; its output and provenance are in test/reference)
+#
+# The data set may not be redistributed with the project: SOCREC_MOVIELENS names
+# the folder that it was unpacked to.
+
+use strict;
+use warnings FATAL => 'all';
+
+use File::Basename;
+use File::Spec;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $root = File::Spec->rel2abs(dirname(__FILE__) . '/../..');
+my $data = $ENV{SOCREC_MOVIELENS};
+
+plan skip_all => 'MovieLens latest-small is not here: set SOCREC_MOVIELENS to its folder'
+  unless defined $data && -r "$data/ratings.csv";
+
+my $node = PostgreSQL::Test::Cluster->new('evaluation');
+$node->init;
+$node->append_conf('postgresql.conf', "jit = off\nmaintenance_work_mem = 256MB");
+$node->start;
+
+# Copies a file's lines but comments.
+sub load
+{
+	my ($table, $file) = @_;
+	my $rows = join '', grep { !/^#/ } split /^/, slurp_file($file);
+	run_log([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres'),
+			'-c', "COPY $table FROM STDIN WITH (FORMAT csv, HEADER)" ], '<', \$rows)
+	  or BAIL_OUT("cannot load $file");
+	return;
+}
+
+sub value
+{
+	return $node->safe_psql('postgres', shift);
+}
+
+$node->safe_psql('postgres', q{
+	CREATE EXTENSION socrec;
+	CREATE TABLE ratings (user_id integer, movie_id integer, rating real, rated_at bigint, PRIMARY KEY (user_id, movie_id));
+	CREATE TABLE expected (split text, method text, segment text, metric text, cutoff integer, value float8, n bigint);
+});
+load('ratings', "$data/ratings.csv");
+load('expected', "$root/test/reference/movielens_evaluation.csv");
+$node->safe_psql('postgres', 'ANALYZE');
+is(value('SELECT count(*) FROM ratings'), 100836, 'the data set is the one of 2018');
+
+# One rating of a user and an instant, so that the last one is not in doubt.
+my $call = q{socrec.evaluate_ratings(
+	'SELECT DISTINCT ON (user_id, rated_at) * FROM ratings ORDER BY user_id, rated_at, movie_id',
+	NULL::integer, NULL::integer, true, ARRAY['item_knn', 'popular', 'baseline'],
+	ARRAY[socrec.model_options('item_knn', '{}', true), socrec.model_options('popular', '{}', true),
+		socrec.model_options('baseline', '{}', true)]};
+for my $split ('global_time', 'leave_last_out')
+{
+	$node->safe_psql('postgres', qq{
+		CREATE TABLE found AS
+		SELECT (ARRAY['item_knn', 'popular', 'baseline'])[e.method] AS method, e.segment, e.metric, coalesce(e.cutoff, 0) AS cutoff,
+			e.value, coalesce(e.n_measured, -1) AS n
+		FROM $call, split => '$split', replicates => 0) e
+		WHERE e.kind = 'metric' AND e.fold IS NULL AND e.metric NOT LIKE '%seconds'});
+	for my $method ('item_knn', 'popular', 'baseline')
+	{
+		my $result = value(qq{
+			SELECT count(*) > 100, count(e.value) = count(*), count(f.value) = count(*), bool_and(e.n = f.n),
+				string_agg(concat_ws(' ', segment, metric, cutoff, e.value, f.value), '; ')
+					FILTER (WHERE abs(e.value - f.value) > 1e-6 * greatest(1, abs(e.value)))
+			FROM (SELECT * FROM expected WHERE split = '$split' AND method = '$method') e
+				FULL JOIN (SELECT * FROM found WHERE method = '$method') f USING (segment, metric, cutoff)});
+		is($result, 't|t|t|t|', "$split, $method: every metric");
+	}
+	$node->safe_psql('postgres', 'DROP TABLE found');
+}
+
+# Whole cross-validation: neighbors are better than the baselines, beyond chance.
+is( value(qq{
+		WITH e AS MATERIALIZED (SELECT * FROM $call, split => 'random', seed => 1) e WHERE fold IS NULL AND segment = 'all')
+		SELECT a.metric, bool_and(CASE WHEN a.metric = 'rmse' THEN a.high < b.low ELSE a.low > b.high END)
+		FROM e a JOIN e b ON b.method > 1 AND (a.metric, a.cutoff) IS NOT DISTINCT FROM (b.metric, b.cutoff)
+		WHERE a.method = 1 AND (a.metric = 'rmse' OR (a.metric = 'ndcg' AND a.cutoff = 10))
+		GROUP BY 1 ORDER BY 1}),
+	"ndcg|t\nrmse|t", 'intervals of item_knn are apart from those of the baselines');
+
+$node->stop;
+done_testing();
