@@ -58,4 +58,15 @@ typedef struct Method
 
 extern const Method *method_find(const char *name);
 
+/* For the methods: reading an option, which must be there. */
+extern double method_number(Jsonb *options, const char *name);
+extern bool method_boolean(Jsonb *options, const char *name);
+extern char *method_word(Jsonb *options, const char *name);
+
+/* For the table of methods alone. */
+extern const Method method_item_knn;
+extern const Method method_user_knn;
+extern const Method method_popular;
+extern const Method method_baseline;
+
 #endif /* METHOD_H */

@@ -63,6 +63,31 @@ socrec_check_query(PG_FUNCTION_ARGS)
 }
 
 /*
+ * query_width(text) returns integer: the number of columns of a SELECT, which is
+ * analyzed but not run.
+ */
+PG_FUNCTION_INFO_V1(socrec_query_width);
+Datum
+socrec_query_width(PG_FUNCTION_ARGS)
+{
+	char *query = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	SPIPlanPtr plan;
+	CachedPlanSource *source;
+	int width;
+
+	query_check(query);
+	if ((width = SPI_connect()) != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed: %s", SPI_result_code_string(width));
+	plan = SPI_prepare(query, 0, NULL);
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+	source = linitial(SPI_plan_get_plan_sources(plan));
+	width = source->resultDesc == NULL ? 0 : source->resultDesc->natts;
+	SPI_finish();
+	PG_RETURN_INT32(width);
+}
+
+/*
  * Run one SELECT and push its rows into the receiver, whose rStartup sees the
  * shape of the result first.  What the receiver allocates in the current memory
  * context is gone afterwards: it needs one of its own.

@@ -198,6 +198,7 @@ start_ratings(DestReceiver *self, int operation, TupleDesc desc)
 								   format_type_be(TupleDescAttr(desc, 2)->atttypid)),
 							errhint("Cast it in the query, for instance to real.")));
 		receiver->value_type = type;
+		receiver->ratings->has_values = true;
 	}
 	if (desc->natts == 4)
 	{

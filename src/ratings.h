@@ -28,6 +28,7 @@ typedef struct Ratings
 	int64 n_ratings;
 	int64 n_skipped; /* input rows with a NULL in them */
 	double mean;     /* of all ratings */
+	bool has_values; /* the query has a column of ratings; else all are 1 */
 
 	Oid row_type; /* as the query returns it, domains resolved */
 	Oid column_type;

@@ -242,6 +242,7 @@ ratings_subset(const Ratings *ratings, const uint8 *labels, uint64 wanted, int32
 	}
 	ranks = number_columns(ratings, count, column_map, &n_columns, budget);
 	subset = make_ratings(n_rows, n_columns, n, ratings->times != NULL, budget);
+	subset->has_values = ratings->has_values;
 	subset->row_type = ratings->row_type;
 	subset->column_type = ratings->column_type;
 	for (int32 i = 0; i < n_columns; i++)
@@ -306,6 +307,7 @@ ratings_transpose(const Ratings *ratings, Budget *budget)
 	ColumnRank *ranks = number_rows(ratings, budget);
 	int64 *next = budget_alloc(budget, ratings->n_columns, sizeof(int64), "keys");
 
+	other->has_values = ratings->has_values;
 	other->row_type = ratings->column_type;
 	other->column_type = ratings->row_type;
 	for (int32 column = 0; column < ratings->n_columns; column++)

@@ -1,0 +1,73 @@
+/*
+ * method.c
+ *		The table of methods, and what all of them need to read their options.
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+#include "utils/numeric.h"
+
+#include "method.h"
+#include "socrec.h"
+
+static const Method *const methods[] = {&method_item_knn, &method_user_knn, &method_popular,
+										&method_baseline};
+
+/*
+ * The method of that name, or an error that names them all.
+ */
+const Method *
+method_find(const char *name)
+{
+	StringInfoData list;
+
+	initStringInfo(&list);
+	for (int i = 0; i < lengthof(methods); i++)
+	{
+		if (strcmp(name, methods[i]->name) == 0)
+			return methods[i];
+		appendStringInfo(&list, "%s%s", i == 0 ? "" : ", ", methods[i]->name);
+	}
+	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown method \"%s\"", name),
+					errhint("Use one of: %s.", list.data)));
+}
+
+/*
+ * The value of an option.  SQL has checked options and filled in defaults, but
+ * anybody may call a function by hand.
+ */
+static JsonbValue *
+option(Jsonb *options, const char *name, enum jbvType type)
+{
+	JsonbValue *value = NULL;
+
+	if (JB_ROOT_IS_OBJECT(options))
+		value = getKeyJsonValueFromContainer(&options->root, name, strlen(name), NULL);
+	if (value == NULL || value->type != type)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("options lack \"%s\", or it is of another type", name),
+						errhint("socrec.model_options() completes options.")));
+	return value;
+}
+
+double
+method_number(Jsonb *options, const char *name)
+{
+	JsonbValue *value = option(options, name, jbvNumeric);
+
+	return DatumGetFloat8(DirectFunctionCall1(numeric_float8, NumericGetDatum(value->val.numeric)));
+}
+
+bool
+method_boolean(Jsonb *options, const char *name)
+{
+	return option(options, name, jbvBool)->val.boolean;
+}
+
+char *
+method_word(Jsonb *options, const char *name)
+{
+	JsonbValue *value = option(options, name, jbvString);
+
+	return pnstrdup(value->val.string.val, value->val.string.len);
+}

@@ -1,0 +1,439 @@
+/*
+ * method_knn.c
+ *		The methods item_knn and user_knn.
+ *
+ * Two definitions of neighborhood, on purpose.  A score sums over the neighbors
+ * of the items that the user rated (Deshpande and Karypis, Item-Based Top-N
+ * Recommendation Algorithms, ACM TOIS 22(1), 2004), or over the ratings of the
+ * user's neighbors; a prediction averages over the neighbors of the item asked for
+ * that the user rated (Sarwar et al., WWW 2001), or over the user's neighbors who
+ * rated it.
+ *
+ * What a user needs lies in arrays with one element a column, which are written
+ * and cleared for that user's ratings alone: no search for a number.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "knn.h"
+#include "method.h"
+#include "method_baseline.h"
+#include "neighborhood.h"
+#include "ratings.h"
+
+/* What a rating is measured against before neighbors are averaged. */
+typedef enum Reference
+{
+	REFERENCE_NONE,
+	REFERENCE_USER,
+	REFERENCE_ITEM,
+	REFERENCE_BASELINE
+} Reference;
+
+/* What neighbors say about an item. */
+typedef struct Opinion
+{
+	double sum;    /* of weight * (rating - reference) */
+	double weight; /* of |weight| */
+	int32 support;
+} Opinion;
+
+typedef struct Knn
+{
+	const char *name;
+	const Ratings *ratings;
+	Baseline *baseline;
+	Reference reference;
+	bool normalize;
+	Budget budget;
+
+	/* Of columns for item_knn; of rows for user_knn, as numbers of rows. */
+	neighbor_heap *neighbors;
+	double *weight_sum; /* of all neighbors */
+
+	/* Of rows, for user_knn. */
+	double *row_mean;
+	double *row_bias;
+
+	/* Of columns; clear between two calls. */
+	double *weight;   /* sum of |weight|, when normalized */
+	float4 *rating;   /* item_knn: the user's, NaN without */
+	int32 *target;    /* user_knn: place among the opinions, -1 without */
+	Opinion *opinion; /* user_knn */
+	int32 n_opinions; /* room */
+} Knn;
+
+static Reference
+parse_reference(const char *center)
+{
+	return strcmp(center, "user") == 0       ? REFERENCE_USER
+		   : strcmp(center, "item") == 0     ? REFERENCE_ITEM
+		   : strcmp(center, "baseline") == 0 ? REFERENCE_BASELINE
+											 : REFERENCE_NONE;
+}
+
+/*
+ * What both methods have, but the neighbors; the options are read into given.
+ */
+static Knn *
+start_fit(const char *name, const Ratings *ratings, bool is_explicit, Jsonb *options,
+		  NeighborArguments *given, Budget *budget)
+{
+	Knn *knn = budget_alloc(budget, 1, sizeof(Knn), "neighbors");
+
+	*given = baseline_arguments(options);
+	given->k = (int) method_number(options, "k");
+	given->similarity = method_word(options, "similarity");
+	given->min_support = (int) method_number(options, "min_support");
+	given->shrinkage = method_number(options, "shrinkage");
+	given->center = method_word(options, "center");
+	given->weighting = method_word(options, "weighting");
+	given->min_similarity = method_number(options, "min_similarity");
+
+	knn->name = name;
+	knn->ratings = ratings;
+	knn->baseline = baseline_fit(ratings, is_explicit, given, budget);
+	knn->reference = parse_reference(given->center);
+	knn->normalize = method_boolean(options, "normalize");
+	knn->budget = *budget;
+	if (knn->normalize)
+		knn->weight = budget_alloc(budget, ratings->n_columns, sizeof(double), "scores");
+	return knn;
+}
+
+static void
+sum_weights(Knn *knn, int32 n, Budget *budget)
+{
+	knn->weight_sum = budget_alloc(budget, n, sizeof(double), "neighbors");
+	for (int32 i = 0; i < n; i++)
+		for (int32 j = 0; j < knn->neighbors[i].n; j++)
+			knn->weight_sum[i] += knn->neighbors[i].entries[j].score;
+}
+
+static void *
+fit_item_knn(const Ratings *ratings, bool is_explicit, Jsonb *options, Budget *budget,
+			 Progress *progress)
+{
+	NeighborArguments given;
+	Knn *knn = start_fit(method_item_knn.name, ratings, is_explicit, options, &given, budget);
+	NeighborOptions checked = neighborhood_options(&given, false);
+	Ratings compared = *ratings;
+	Budget part;
+
+	budget_part(&part, budget);
+	compared.budget = part;
+	if (checked.centering != CENTER_NONE || checked.weighting != WEIGHT_NONE)
+	{
+		compared.entries = budget_alloc(&part, ratings->n_ratings, sizeof(KnnEntry), "ratings");
+		memcpy(compared.entries, ratings->entries, ratings->n_ratings * sizeof(KnnEntry));
+	}
+	knn->neighbors =
+		neighborhood_find(&compared, knn->baseline->statistics, &checked, budget, progress)->heaps;
+	MemoryContextDelete(part.context);
+
+	sum_weights(knn, ratings->n_columns, budget);
+	knn->rating = budget_alloc(budget, ratings->n_columns, sizeof(float4), "predictions");
+	for (int32 column = 0; column < ratings->n_columns; column++)
+		knn->rating[column] = NAN;
+	return knn;
+}
+
+/*
+ * Neighbors are found among the columns of the matrix with users as columns, and
+ * renumbered to the rows that the users have in the one given.
+ */
+static void *
+fit_user_knn(const Ratings *ratings, bool is_explicit, Jsonb *options, Budget *budget,
+			 Progress *progress)
+{
+	NeighborArguments given;
+	Knn *knn = start_fit(method_user_knn.name, ratings, is_explicit, options, &given, budget);
+	NeighborOptions checked = neighborhood_options(&given, true);
+	Ratings untimed = *ratings;
+	Ratings *users;
+	RatingStatistics *statistics;
+	neighbor_heap *heaps;
+	Budget part;
+
+	untimed.times = NULL;
+	budget_part(&part, budget);
+	users = ratings_transpose(&untimed, &part);
+	statistics = ratings_describe(users, &checked.baseline, &part);
+	heaps = neighborhood_find(users, statistics, &checked, budget, progress)->heaps;
+
+	knn->neighbors = budget_alloc(budget, ratings->n_rows, sizeof(neighbor_heap), "neighbors");
+	knn->row_mean = budget_alloc(budget, ratings->n_rows, sizeof(double), "statistics");
+	knn->row_bias = budget_alloc(budget, ratings->n_rows, sizeof(double), "statistics");
+	for (int32 user = 0; user < users->n_columns; user++)
+	{
+		int32 row = users->column_order[user];
+
+		for (int32 i = 0; i < heaps[user].n; i++)
+			heaps[user].entries[i].id = users->column_order[heaps[user].entries[i].id];
+		knn->neighbors[row] = heaps[user];
+		knn->row_mean[row] = statistics->mean[user];
+		knn->row_bias[row] = statistics->bias[user];
+	}
+	pfree(heaps);
+	MemoryContextDelete(part.context);
+
+	sum_weights(knn, ratings->n_rows, budget);
+	knn->target = budget_alloc(budget, ratings->n_columns, sizeof(int32), "predictions");
+	for (int32 column = 0; column < ratings->n_columns; column++)
+		knn->target[column] = -1;
+	return knn;
+}
+
+/*
+ * Add what weight * rating says for a column, whose score is NaN at first.
+ */
+static inline void
+add_score(const Knn *knn, double *scores, int32 column, float4 weight, float4 rating)
+{
+	double before = scores[column];
+
+	scores[column] = (isnan(before) ? 0 : before) + (double) weight * rating;
+	if (knn->normalize)
+		knn->weight[column] += fabsf(weight);
+}
+
+static void
+start_scores(const Knn *knn, double *scores)
+{
+	for (int32 column = 0; column < knn->ratings->n_columns; column++)
+		scores[column] = NAN;
+	if (knn->normalize)
+		memset(knn->weight, 0, knn->ratings->n_columns * sizeof(double));
+}
+
+static void
+end_scores(const Knn *knn, double *scores)
+{
+	if (!knn->normalize)
+		return;
+	for (int32 column = 0; column < knn->ratings->n_columns; column++)
+		scores[column] /= knn->weight[column];
+}
+
+/*
+ * Sum over the items rated of similarity * rating, one row of the model for each.
+ */
+static void
+score_item_knn(void *fitted, const MethodUser *user, double *scores)
+{
+	const Knn *knn = fitted;
+
+	start_scores(knn, scores);
+	for (int32 i = 0; i < user->n; i++)
+	{
+		const neighbor_heap *heap = &knn->neighbors[user->ratings[i].column];
+		float4 rating = user->ratings[i].value;
+
+		for (int32 j = 0; j < heap->n; j++)
+			add_score(knn, scores, heap->entries[j].id, heap->entries[j].score, rating);
+	}
+	end_scores(knn, scores);
+}
+
+/*
+ * Sum over the user's neighbors of similarity * rating; none without neighbors,
+ * which a user has who was there at the fit.
+ */
+static void
+score_user_knn(void *fitted, const MethodUser *user, double *scores)
+{
+	const Knn *knn = fitted;
+	const Ratings *ratings = knn->ratings;
+	const neighbor_heap *heap = user->row < 0 ? NULL : &knn->neighbors[user->row];
+
+	start_scores(knn, scores);
+	for (int32 i = 0; heap != NULL && i < heap->n; i++)
+	{
+		int32 row = heap->entries[i].id;
+
+		for (int64 p = ratings->row_start[row]; p < ratings->row_start[row + 1]; p++)
+			add_score(knn, scores, ratings->entries[p].column, heap->entries[i].score,
+					  ratings->entries[p].value);
+	}
+	end_scores(knn, scores);
+}
+
+/*
+ * What a rating of an item is measured against, given the user's side of it.
+ */
+static inline double
+reference_rating(const Knn *knn, double user_mean, double user_bias, int32 column)
+{
+	switch (knn->reference)
+	{
+		case REFERENCE_USER:
+			return user_mean;
+		case REFERENCE_ITEM:
+			return knn->baseline->statistics->mean[column];
+		case REFERENCE_BASELINE:
+			return knn->ratings->mean + user_bias + knn->baseline->statistics->bias[column];
+		default:
+			return 0;
+	}
+}
+
+static inline void
+add_opinion(Opinion *opinion, double weight, double deviation)
+{
+	opinion->sum += weight * deviation;
+	opinion->weight += fabs(weight);
+	opinion->support++;
+}
+
+/*
+ * From what neighbors say about a column to a prediction; taste is the user's
+ * without it, weight_sum that of all neighbors, had they spoken.
+ */
+static MethodPrediction
+conclude(const Knn *knn, Taste taste, int32 column, const Opinion *opinion, double weight_sum)
+{
+	const Baseline *baseline = knn->baseline;
+	MethodPrediction prediction = baseline_prediction(baseline, taste, column);
+	double value;
+
+	if (opinion->support == 0 || (baseline->is_explicit ? opinion->weight : weight_sum) == 0)
+		return prediction;
+	prediction.source = knn->name;
+	prediction.support = opinion->support;
+	if (!baseline->is_explicit)
+	{
+		prediction.value = opinion->sum / weight_sum;
+		return prediction;
+	}
+	value = opinion->sum / opinion->weight + reference_rating(knn, baseline_user_mean(taste),
+															  baseline_user_bias(baseline, taste),
+															  column);
+	/* No mean of the user's to add: the value stays that of the baseline. */
+	if (!isnan(value))
+		prediction.value = baseline_clamp(baseline, value);
+	return prediction;
+}
+
+static MethodPrediction
+predict_from_items(const Knn *knn, Taste taste, int32 column)
+{
+	const neighbor_heap *heap = &knn->neighbors[column];
+	double user_mean = baseline_user_mean(taste);
+	double user_bias = baseline_user_bias(knn->baseline, taste);
+	bool is_explicit = knn->baseline->is_explicit;
+	Opinion opinion = {0};
+
+	for (int32 i = 0; i < heap->n; i++)
+	{
+		int32 other = heap->entries[i].id;
+		double rating = knn->rating[other];
+
+		if (isnan(rating))
+			continue;
+		add_opinion(&opinion, heap->entries[i].score,
+					is_explicit ? rating - reference_rating(knn, user_mean, user_bias, other)
+								: rating);
+	}
+	return conclude(knn, taste, column, &opinion, knn->weight_sum[column]);
+}
+
+/*
+ * Average over the neighbors of each item that the user rated.
+ */
+static void
+predict_item_knn(void *fitted, const MethodUser *user, const int32 *columns, int32 n,
+				 MethodPrediction *predictions)
+{
+	const Knn *knn = fitted;
+	Taste taste = baseline_taste(knn->baseline, user);
+
+	for (int32 i = 0; i < user->n; i++)
+		knn->rating[user->ratings[i].column] = user->ratings[i].value;
+	for (int32 i = 0; i < n; i++)
+	{
+		Taste without = baseline_taste_without(knn->baseline, taste, user, columns[i]);
+
+		predictions[i] = columns[i] < 0 ? baseline_prediction(knn->baseline, without, -1)
+										: predict_from_items(knn, without, columns[i]);
+	}
+	for (int32 i = 0; i < user->n; i++)
+		knn->rating[user->ratings[i].column] = NAN;
+}
+
+/*
+ * Collect what a user's neighbors say about the columns that are targets.
+ */
+static void
+ask_neighbors(const Knn *knn, const neighbor_heap *heap)
+{
+	const Ratings *ratings = knn->ratings;
+	bool is_explicit = knn->baseline->is_explicit;
+
+	for (int32 i = 0; i < heap->n; i++)
+	{
+		int32 row = heap->entries[i].id;
+
+		for (int64 p = ratings->row_start[row]; p < ratings->row_start[row + 1]; p++)
+		{
+			int32 column = ratings->entries[p].column;
+			double rating = ratings->entries[p].value;
+
+			if (knn->target[column] < 0)
+				continue;
+			if (is_explicit)
+				rating -= reference_rating(knn, knn->row_mean[row], knn->row_bias[row], column);
+			add_opinion(&knn->opinion[knn->target[column]], heap->entries[i].score, rating);
+		}
+	}
+}
+
+/*
+ * Average over the user's neighbors who rated each item.
+ */
+static void
+predict_user_knn(void *fitted, const MethodUser *user, const int32 *columns, int32 n,
+				 MethodPrediction *predictions)
+{
+	Knn *knn = fitted;
+	Taste taste = baseline_taste(knn->baseline, user);
+	double weight_sum = user->row < 0 ? 0 : knn->weight_sum[user->row];
+
+	if (n > knn->n_opinions)
+	{
+		if (knn->opinion != NULL)
+			pfree(knn->opinion);
+		knn->opinion = NULL;
+		knn->opinion = budget_alloc(&knn->budget, n, sizeof(Opinion), "predictions");
+		knn->n_opinions = n;
+	}
+	for (int32 i = 0; i < n; i++)
+	{
+		knn->opinion[i] = (Opinion){0};
+		if (columns[i] >= 0)
+			knn->target[columns[i]] = i;
+	}
+	if (user->row >= 0)
+		ask_neighbors(knn, &knn->neighbors[user->row]);
+	for (int32 i = 0; i < n; i++)
+	{
+		Taste without = baseline_taste_without(knn->baseline, taste, user, columns[i]);
+
+		predictions[i] = columns[i] < 0
+							 ? baseline_prediction(knn->baseline, without, -1)
+							 : conclude(knn, without, columns[i],
+										&knn->opinion[knn->target[columns[i]]], weight_sum);
+	}
+	for (int32 i = 0; i < n; i++)
+		if (columns[i] >= 0)
+			knn->target[columns[i]] = -1;
+}
+
+const Method method_item_knn = {
+	.name = "item_knn", .fit = fit_item_knn, .score = score_item_knn, .predict = predict_item_knn};
+
+const Method method_user_knn = {
+	.name = "user_knn", .fit = fit_user_knn, .score = score_user_knn, .predict = predict_user_knn};
