@@ -310,7 +310,8 @@ BEGIN
         IF (ARRAY[m.user_column, m.item_column])[i] IN ('rating', 'held_out', 'rank', 'score', 'source', 'support',
             'similarity', 'reason', 'contribution', 'actual', 'predicted', 'squared_error', 'id', 'rating_count',
             'mean', 'bias', 'norm', 'neighbors', 'n', 'target_user', 'target_item', 'target_items', 'exclude_seen', 'min_support', 'training_only',
-            'prediction', 'items', 'ratings') THEN
+            'prediction', 'items', 'ratings', 'run', 'fold', 'cutoff', 'n_relevant', 'precision', 'recall', 'hit_rate', 'ndcg',
+            'graded_ndcg', 'average_precision', 'reciprocal_rank', 'auc', 'absolute_error', 'n_predictions') THEN
             RAISE duplicate_column
                 USING MESSAGE = format('the model has a column "%s" of its own', (ARRAY[m.user_column, m.item_column])[i]),
                       HINT = 'Give a query as source that calls this column something else.';
@@ -437,8 +438,8 @@ BEGIN
         EXECUTE format('DROP VIEW %1$I.evaluation, %1$I.prediction_error, %1$I.recommendations', name);
         EXECUTE 'DROP FUNCTION ' || routines;
         EXECUTE format('DROP VIEW %I.rating', name);
-        EXECUTE format(CASE m.method WHEN 'user_knn' THEN 'DROP TABLE %1$I.item, %1$I.fit, %1$I.user_neighbor'
-            ELSE 'DROP TABLE %1$I.item, %1$I.fit' END, name);
+        EXECUTE format(CASE m.method WHEN 'user_knn' THEN 'DROP TABLE %1$I.item, %1$I.fit, %1$I.user_metric, %1$I.user_neighbor'
+            ELSE 'DROP TABLE %1$I.item, %1$I.fit, %1$I.user_metric' END, name);
         EXECUTE format('DROP SCHEMA %I', name);
     END IF;
     DELETE FROM socrec.model r WHERE r.name = name;
