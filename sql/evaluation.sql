@@ -203,8 +203,8 @@ BEGIN
     plan := ROW(source, NULL, user_column, item_column, rating_column, time_column, NULL, NULL, NULL, NULL, NULL, NULL,
         split, socrec.evaluation_options(options), caller_path)::socrec.evaluation_plan;
     IF source IS NULL THEN
-        SELECT name INTO missing FROM unnest(models) name
-            WHERE NOT EXISTS (SELECT FROM socrec.model r WHERE r.name = name) LIMIT 1;
+        SELECT given INTO missing FROM unnest(models) given
+            WHERE NOT EXISTS (SELECT FROM socrec.model r WHERE r.name = given) LIMIT 1;
         IF FOUND THEN
             RAISE undefined_object USING MESSAGE = format('model "%s" does not exist', missing),
                 HINT = 'SELECT name FROM socrec.models lists them.';

@@ -1,0 +1,176 @@
+-- batch: fitted in memory, every method gives what a model gives
+
+SET search_path = public, socrec;
+\set SHOW_CONTEXT never
+SET client_min_messages = warning;
+
+-- 40 users, 25 items, a long tail, ratings in halves; users and items by text
+CREATE TABLE visit (member text, page text, stars double precision, PRIMARY KEY (member, page));
+INSERT INTO visit
+SELECT 'm' || u, 'p' || i, (1 + (hashint4extended(u * 1000 + i, 7) & 7))::double precision / 2
+FROM generate_series(1, 40) u, generate_series(1, 25) i
+WHERE (hashint4extended(u * 1000 + i, 3) & 1023) < 1400 / (i + 2) + 150;
+-- one rating, all items but one, and items and users that are alike
+INSERT INTO visit SELECT 'one', 'p1', 4;
+INSERT INTO visit SELECT 'most', 'p' || i, 1 + i % 4 FROM generate_series(1, 24) i;
+INSERT INTO visit SELECT 'twin', page, stars FROM visit WHERE member = 'm7';
+SELECT count(*), count(DISTINCT member) AS members, count(DISTINCT page) AS pages FROM visit;
+
+-- Users and items that are asked for: all, and one of each that is unknown.
+CREATE VIEW pair AS
+SELECT m.member, p.page
+FROM (SELECT DISTINCT member FROM visit UNION ALL SELECT 'nobody') m,
+    (SELECT DISTINCT page FROM visit UNION ALL SELECT 'nothing') p;
+
+CREATE TABLE difference (method text, explicit boolean, options jsonb, listed bigint, lists bigint, predicted bigint, predictions bigint,
+    sources text);
+
+-- Both sides of everything that a model says, and how often they differ.
+-- Similarities are single precision and sums run in any order, so values agree to
+-- 1e-5; items of one rank may differ where scores are equal.
+CREATE FUNCTION compare(method text, explicit boolean, given jsonb) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    query text := CASE WHEN explicit THEN 'SELECT member, page, stars FROM visit' ELSE 'SELECT member, page FROM visit' END;
+BEGIN
+    PERFORM create_model('stored', 'visit', 'member', 'page', CASE WHEN explicit THEN 'stars' END, method, given || '{"holdout": 0}');
+    CREATE TEMPORARY TABLE a ON COMMIT DROP AS
+        SELECT v.member, r.* FROM (SELECT DISTINCT v.member FROM visit v) v CROSS JOIN LATERAL stored.recommend(v.member, 100) r;
+    CREATE TEMPORARY TABLE b ON COMMIT DROP AS
+        SELECT * FROM batch_recommend(query, NULL::text, NULL::text, method, given, 100);
+    CREATE TEMPORARY TABLE c ON COMMIT DROP AS
+        SELECT p.member, s.page, s.prediction, s.source, s.support
+        FROM (SELECT p.member, array_agg(p.page) AS pages FROM pair p GROUP BY 1) p
+            CROSS JOIN LATERAL stored.predictions(p.member, p.pages, true) s;
+    CREATE TEMPORARY TABLE d ON COMMIT DROP AS
+        SELECT * FROM batch_predict(query, 'SELECT member, page FROM pair', NULL::text, NULL::text, method, given);
+    INSERT INTO difference SELECT method, explicit, given,
+        (SELECT count(*) FROM a),
+        (SELECT count(*) FROM a FULL JOIN b ON b.user_id = a.member AND b.item_id = a.page
+            WHERE (abs(a.score - b.score) < 1e-5 * (1 + abs(a.score)) AND a.source = b.source) IS NOT TRUE)
+        + (SELECT count(*) FROM a FULL JOIN b ON b.user_id = a.member AND b.rank = a.rank
+            WHERE (abs(a.score - b.score) < 1e-5 * (1 + abs(a.score)) AND a.source = b.source
+                AND (a.page = b.item_id OR abs(a.score - b.score) < 1e-9 * (1 + abs(a.score)))) IS NOT TRUE),
+        (SELECT count(*) FROM c),
+        (SELECT count(*) FROM c FULL JOIN d ON d.user_id = c.member AND d.item_id = c.page
+            WHERE (abs(c.prediction - d.prediction) < 1e-5 AND c.source = d.source AND c.support = d.support) IS NOT TRUE),
+        (SELECT string_agg(DISTINCT d.source, ', ') FROM d);
+    DROP TABLE a, b, c, d;
+    PERFORM drop_model('stored');
+END
+$$;
+
+SELECT count(compare(m, explicit, '{}'))
+FROM unnest(ARRAY['item_knn', 'user_knn', 'popular', 'baseline']) m, unnest(ARRAY[false, true]) explicit
+WHERE m <> 'baseline' OR explicit;
+-- the regularization of users is needed again when a user is folded in
+SELECT count(compare('baseline', true, o))
+FROM unnest(ARRAY['{"user_regularization": 0}', '{"user_regularization": 3, "item_regularization": 1, "baseline_epochs": 2}',
+    '{"baseline_epochs": 0}']::jsonb[]) o;
+SELECT count(compare(m, true, jsonb_build_object('center', c, 'similarity', s, 'k', 5)))
+FROM unnest(ARRAY['item_knn', 'user_knn']) m, unnest(ARRAY['none', 'user', 'item', 'baseline']) c,
+    unnest(ARRAY['cosine', 'pearson', 'euclidean']) s;
+SELECT count(compare(m, explicit, o::jsonb || jsonb_build_object('center', 'none')))
+FROM unnest(ARRAY['item_knn', 'user_knn']) m, unnest(ARRAY[false, true]) explicit,
+    unnest(ARRAY['{"normalize": true, "weighting": "none"}', '{"weighting": "bm25"}', '{"weighting": "tfidf", "normalize": true}',
+        '{"similarity": "adjusted_cosine", "weighting": "none"}', '{"similarity": "pearson", "min_similarity": -1, "weighting": "none"}',
+        '{"similarity": "pearson", "min_similarity": -1, "normalize": true, "weighting": "none"}',
+        '{"min_support": 4, "shrinkage": 0}', '{"shrinkage": 2.5, "min_similarity": 0.1}', '{"k": 0}', '{"k": 1}', '{"k": 3, "seed": 5}']) o;
+
+SELECT method, explicit, count(*) AS configurations, sum(listed) AS listed, sum(lists) AS differ, sum(predicted) AS predicted,
+    sum(predictions) AS differ
+FROM difference GROUP BY 1, 2 ORDER BY 1, 2;
+SELECT method, explicit, options, lists, predictions, sources FROM difference WHERE lists <> 0 OR predictions <> 0 ORDER BY 1, 2, 3;
+-- every fallback is among them
+SELECT DISTINCT method, explicit, sources FROM difference WHERE options = '{}' ORDER BY 1, 2;
+
+-- what a list is: of every user n unseen items, by rank
+SELECT count(*), count(DISTINCT user_id) AS users, max(rank), bool_and(v.page IS NULL) AS unseen
+FROM batch_recommend('SELECT member, page, stars FROM visit', NULL::text, NULL::text, n => 1) b
+    LEFT JOIN visit v ON v.member = b.user_id AND v.page = b.item_id;
+SELECT count(*) FROM batch_recommend('TABLE visit', ''::text, ''::text, n => 0);
+SELECT count(*), bool_and(user_id <> 'most') AS without_full FROM batch_recommend(
+    'SELECT * FROM visit UNION ALL SELECT ''most'', ''p25'', 1', ''::text, ''::text, 'popular', n => 1);
+-- keys: integers of each width, uuid, a domain; bigint ones beyond 32 bits
+SELECT user_id, item_id, rank, round(score::numeric, 6) AS score, source, pg_typeof(user_id), pg_typeof(item_id)
+FROM batch_recommend('SELECT u::smallint, i::bigint << 40, r FROM (VALUES (1, 10, 5), (1, 20, 4), (2, 20, 4), (2, 30, 1)) AS v(u, i, r)', 0::smallint, 0::bigint) ORDER BY 1, 3;
+SELECT pg_typeof(user_id), pg_typeof(item_id), count(*)
+FROM batch_recommend('SELECT md5(member)::uuid, page::varchar, stars FROM visit', NULL::uuid, NULL::varchar) GROUP BY 1, 2;
+CREATE DOMAIN page_name AS text;
+SELECT count(*) FROM batch_predict('SELECT member, page::page_name, stars FROM visit', 'SELECT member, page FROM visit', ''::text, ''::page_name);
+
+-- pairs: nulls are skipped, repeated ones repeated, unknown ones predicted
+SELECT user_id, item_id, prediction, source, support
+FROM batch_predict('VALUES (1, 10, 5), (1, 20, 3)', 'VALUES (2, 10), (1, 30), (1, 10), (1, 10), (NULL, 10), (1, NULL), (3, 40)',
+    NULL::integer, NULL::integer, 'baseline', '{"item_regularization": 0, "user_regularization": 0}');
+SELECT count(*), bool_and(a.prediction = b.prediction) AS same
+FROM batch_predict('TABLE visit', 'SELECT ''m7'', page FROM visit, generate_series(1, 100)', ''::text, ''::text) a
+    JOIN (SELECT DISTINCT item_id, prediction FROM batch_predict('TABLE visit', 'SELECT ''m7'', page FROM visit', ''::text, ''::text)) b USING (item_id);
+SELECT * FROM batch_predict('TABLE visit', 'SELECT member, page FROM visit WHERE false', ''::text, ''::text);
+
+-- no ratings, one, and rows with nulls
+SELECT m, (SELECT count(*) FROM batch_recommend('SELECT 1, 2, 3 WHERE false', 0, 0, m)) AS listed, p.*
+FROM unnest(ARRAY['item_knn', 'user_knn', 'popular', 'baseline']) m, batch_predict('SELECT 1, 2, 3 WHERE false', 'SELECT 1, 2', 0, 0, m) p;
+SELECT m, p.* FROM unnest(ARRAY['item_knn', 'user_knn', 'popular']) m, batch_predict('SELECT 1, 2 WHERE false', 'SELECT 1, 2', 0, 0, m) p;
+SELECT m, (SELECT count(*) FROM batch_recommend('SELECT 1, 2, 3', 0, 0, m)) AS listed, p.*
+FROM unnest(ARRAY['item_knn', 'user_knn', 'popular', 'baseline']) m, batch_predict('SELECT 1, 2, 3', 'SELECT 1, 2', 0, 0, m) p;
+SELECT user_id, item_id, score FROM batch_recommend('VALUES (1, 1, 1), (1, 2, 1), (2, 1, NULL), (NULL, 3, 1), (3, NULL, 1), (4, 2, 1)', 0, 0, 'popular');
+
+-- names mean what they mean to the caller, whatever they are
+CREATE SCHEMA "Robert'); DROP TABLE visit;--";
+CREATE TABLE "Robert'); DROP TABLE visit;--"."%s $$ {}" AS TABLE visit;
+SET search_path = "Robert'); DROP TABLE visit;--";
+SELECT count(*) FROM socrec.batch_recommend('TABLE "%s $$ {}";', ''::text, ''::text, n => 2);
+SELECT count(*) FROM socrec.batch_predict('TABLE "%s $$ {}"', 'SELECT member, page FROM "%s $$ {}" -- all', ''::text, ''::text);
+SET search_path = public, socrec;
+DROP SCHEMA "Robert'); DROP TABLE visit;--" CASCADE;
+
+-- what must fail
+SELECT * FROM batch_recommend(NULL, 0, 0);
+SELECT * FROM batch_recommend('TABLE visit', ''::text, ''::text, NULL);
+SELECT * FROM batch_recommend('TABLE visit', ''::text, ''::text, n => NULL);
+SELECT * FROM batch_recommend('TABLE visit', ''::text, ''::text, n => -1);
+SELECT * FROM batch_recommend('TABLE visit', ''::text, ''::text, n => 1000001);
+SELECT * FROM batch_recommend('TABLE visit', 0, ''::text);
+SELECT * FROM batch_recommend('TABLE visit', ''::text, 0);
+SELECT * FROM batch_recommend('TABLE nowhere', ''::text, ''::text);
+SELECT * FROM batch_recommend('DELETE FROM visit', ''::text, ''::text);
+SELECT * FROM batch_recommend('TABLE visit; TABLE visit', ''::text, ''::text);
+SELECT * FROM batch_recommend('SELECT member FROM visit', ''::text, ''::text);
+SELECT * FROM batch_recommend('SELECT *, 1 FROM visit', ''::text, ''::text);
+SELECT * FROM batch_recommend('SELECT member, page, page FROM visit', ''::text, ''::text);
+SELECT * FROM batch_recommend('SELECT member, page, 1 FROM visit, generate_series(1, 2) WHERE member = ''one''', ''::text, ''::text);
+SELECT * FROM batch_recommend('VALUES (1, 1, ''NaN''::real)', 0, 0);
+SELECT * FROM batch_recommend('VALUES (1, 1, ''-Infinity''::float8)', 0, 0);
+SELECT * FROM batch_recommend('VALUES (1, 1, -1)', 0, 0, 'item_knn', '{"center": "none", "weighting": "tfidf"}');
+SELECT * FROM batch_recommend('TABLE visit', ''::text, ''::text, 'magic');
+SELECT * FROM batch_recommend('SELECT member, page FROM visit', ''::text, ''::text, 'baseline');
+SELECT * FROM batch_recommend('TABLE visit', ''::text, ''::text, 'item_knn', '{"kk": 5}');
+SELECT * FROM batch_recommend('TABLE visit', ''::text, ''::text, 'item_knn', '{"k": -5}');
+SELECT * FROM batch_recommend('TABLE visit', ''::text, ''::text, 'user_knn', '{"shrinkage": -1}');
+SELECT * FROM batch_recommend('TABLE visit', ''::text, ''::text, 'user_knn', '{"weighting": "bm25"}');
+SELECT * FROM batch_recommend('TABLE visit', ''::text, ''::text, 'popular', '{"user_regularization": -1}');
+SELECT * FROM batch_predict('TABLE visit', NULL, ''::text, ''::text);
+SELECT * FROM batch_predict('TABLE visit', 'SELECT 1', ''::text, ''::text);
+SELECT * FROM batch_predict('TABLE visit', 'SELECT 1, page FROM visit', ''::text, ''::text);
+SELECT * FROM batch_predict('TABLE visit', 'SELECT member, 1::numeric FROM visit', ''::text, ''::text);
+-- functions that are not for users, called by one
+SELECT * FROM fit_and_recommend('TABLE visit', ''::text, ''::text, 'magic', '{}', 5);
+SELECT * FROM fit_and_recommend('TABLE visit', ''::text, ''::text, 'item_knn', '{}', 5);
+SELECT * FROM fit_and_recommend('TABLE visit', ''::text, ''::text, 'item_knn', '[]', 5);
+SELECT * FROM fit_and_recommend('TABLE visit', ''::text, ''::text, 'popular',
+    '{"item_regularization": "1", "user_regularization": 1, "baseline_epochs": 1}', 5);
+SELECT query_width('SELECT 1, 2'), query_width(NULL), query_width('SELECT FROM visit');
+SELECT query_width('nonsense');
+-- memory is asked for before it is taken
+SET maintenance_work_mem = '1MB';
+SELECT * FROM batch_recommend('SELECT u, i FROM generate_series(1, 500) u, generate_series(1, 100) i', 0, 0);
+SET maintenance_work_mem = '4MB';
+SELECT * FROM batch_predict('SELECT u, i, 1 FROM generate_series(1, 20) u, generate_series(1, 100) i',
+    'SELECT 1, i % 100 FROM generate_series(1, 1000000) i', 0, 0, 'popular');
+RESET maintenance_work_mem;
+
+DROP VIEW pair;
+DROP TABLE visit, difference;
+DROP FUNCTION compare;
+DROP DOMAIN page_name;
