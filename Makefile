@@ -14,7 +14,7 @@ CAPABILITIES = svec similarity neighbors prediction metrics model batch evaluati
 
 MODULE_big = socrec
 OBJS       = $(patsubst %.c,%.o,$(wildcard src/*.c))
-SQL_PARTS  = $(patsubst %,sql/%.sql,$(CAPABILITIES) ranking diversity method prepare_views evaluation_engine)
+SQL_PARTS  = $(patsubst %,sql/%.sql,$(CAPABILITIES) ranking diversity method prepare_views evaluation_engine tuning)
 DATA_built = socrec--$(EXTVERSION).sql
 EXTRA_CLEAN = socrec--*.sql build output_regress
 

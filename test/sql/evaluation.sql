@@ -130,6 +130,51 @@ SELECT * FROM evaluate('visit', 'member', 'page', NULL, split => 'sideways');
 SELECT * FROM evaluate('SELECT member, page, stars FROM visit', 'member', 'page', NULL, split => 'global_time');
 SELECT * FROM evaluate('SELECT * FROM visit WHERE false', 'member', 'page', 'stars');
 
+-- tune: every trial commits; the test side is looked at once, with the winner
+DELETE FROM visit v WHERE EXISTS (SELECT FROM visit w WHERE (w.member, w.page) = (v.member, v.page) AND w.ctid < v.ctid);
+CALL tune('grid', 'visit', 'member', 'page', 'stars', grid => '{"k": [2, 20], "shrinkage": [0, 10]}', metric => 'ndcg', budget => '0 s');
+SELECT count(*) AS trials FROM trial;
+CALL tune('grid');
+SELECT number, options, user_share, value = max(value) OVER () AS best, n FROM trial ORDER BY number;
+SELECT t.best = r.options AS best, t.metric, t.cutoff, t.split, t.time_column FROM tuning t JOIN trial r ON r.tuning = t.name AND r.options = t.best;
+SELECT e.label, count(*) > 10 AS metrics FROM tuning t JOIN evaluation e USING (run) GROUP BY e.label ORDER BY 1;
+-- what is finished stays as it is
+CALL tune('grid', model => 'tuned');
+SELECT (SELECT count(*) FROM trial) AS trials, (SELECT count(DISTINCT run) FROM evaluation WHERE label = 'best') AS looks,
+    m.options @> t.best AS has_best FROM model m, tuning t WHERE m.name = 'tuned';
+SELECT drop_model('tuned');
+-- no trial sees the test side: other ratings there, the same trials
+CREATE TABLE altered AS SELECT member, page, CASE WHEN p.part = 'test' THEN 5 - stars ELSE stars END AS stars, seen_at
+    FROM visit JOIN split_ratings(:query, NULL::integer, NULL::text, 'global_time') p ON member = user_id AND page = item_id;
+CALL tune('altered', 'altered', 'member', 'page', 'stars', grid => '{"k": [2, 20], "shrinkage": [0, 10]}', metric => 'ndcg');
+SELECT count(*) AS same FROM trial a JOIN trial b USING (number, options, value, n) WHERE a.tuning = 'grid' AND b.tuning = 'altered';
+SELECT count(DISTINCT e.value) AS measured_differently FROM tuning t JOIN evaluation e USING (run) WHERE e.label = 'best' AND e.metric = 'rmse' AND e.segment = 'all' AND e.fold = 1;
+-- halving: all on few users, the best third on more; drawn at random
+CALL tune('halved', 'visit', 'member', 'page', NULL, split => 'random', search => 'halving',
+    grid => '{"k": {"low": 1, "high": 40, "integer": true}, "shrinkage": {"low": 1, "high": 100, "scale": "log"}, "weighting": ["tfidf", "bm25"]}',
+    options => '{"trials": 9, "replicates": 0}');
+SELECT rung, count(*), round(min(user_share)::numeric, 3) AS user_share, bool_and((options ->> 'k')::integer BETWEEN 1 AND 39) AS k,
+    bool_and((options ->> 'shrinkage')::float8 BETWEEN 1 AND 100) AS shrinkage
+FROM trial WHERE tuning = 'halved' GROUP BY rung ORDER BY rung;
+SELECT count(DISTINCT number) FROM tuning_candidates('{"k": [1, 2, 3], "center": ["none", "user"]}', 'grid', 1, 0);
+-- what cannot be
+CALL tune('grid', 'visit', 'member', 'page', 'stars', grid => '{"k": [2]}');
+CALL tune('unknown');
+CALL tune('bad', 'visit', 'member', 'page', 'stars', grid => '{"k": []}');
+CALL tune('bad', 'visit', 'member', 'page', 'stars', grid => '{"k": {"low": 1, "high": 2}}');
+CALL tune('bad', 'visit', 'member', 'page', 'stars', grid => '{"kk": [2]}');
+CALL tune('bad', 'visit', 'member', 'page', 'stars');
+CALL tune('bad', 'visit', 'member', 'page', 'stars', grid => '{"k": [2]}', metric => 'novelty');
+CALL tune('bad', 'visit', 'member', 'page', NULL, grid => '{"k": [2]}', metric => 'rmse');
+CALL tune('bad', 'visit', 'member', 'page', 'stars', grid => '{"k": [2]}', search => 'luck');
+CALL tune('bad', 'visit', 'member', 'page', 'stars', grid => '{"k": [2]}', split => 'user_k_fold');
+CALL tune('bad', 'visit', 'member', 'page', 'stars', grid => '{"k": [2]}', options => '{"folds": 3}');
+BEGIN;
+CALL tune('bad', 'visit', 'member', 'page', 'stars', grid => '{"k": [2]}');
+ROLLBACK;
+SELECT name FROM tuning ORDER BY name;
+SELECT to_regclass('pg_temp.socrec_training');
+
 -- a name that would like to be more
 CREATE TABLE "Robert'); DROP" ("us""er" text, "it'em" uuid, "rat%ing" real, "%1$I" timestamptz);
 INSERT INTO "Robert'); DROP"
@@ -144,10 +189,13 @@ SET ROLE socrec_evaluator;
 SELECT owner, count(*) > 10 AS rows FROM evaluate('visit', 'member', 'page', NULL, options => '{"replicates": 0}') GROUP BY owner;
 DELETE FROM socrec.evaluation WHERE owner = 'socrec_evaluator';
 DELETE FROM socrec.evaluation;
+CALL tune('grid');
+DELETE FROM tuning;
 SELECT * FROM evaluate('"Robert''); DROP"', 'us"er', 'it''em', 'rat%ing');
 RESET ROLE;
 DROP OWNED BY socrec_evaluator;
 DROP ROLE socrec_evaluator;
 
 DELETE FROM socrec.evaluation;
-DROP TABLE visit, part, outcome, train, test, "Robert'); DROP";
+DELETE FROM tuning;
+DROP TABLE altered, visit, part, outcome, train, test, "Robert'); DROP";
