@@ -247,17 +247,19 @@ score_baseline(void *fitted, const MethodUser *user, double *scores)
 	const Baseline *baseline = ordered->baseline;
 	double user_side =
 		baseline->ratings->mean + baseline_user_bias(baseline, baseline_taste(baseline, user));
+	double previous = INFINITY;
 
 	for (int32 i = 0; i < baseline->ratings->n_columns; i++)
 	{
 		const ColumnBias *column = &ordered->columns[i];
 		double score = user_side + column->bias;
 
-		if (i > 0 && column->bias < column[-1].bias)
-			score = Min(score, nextafter(scores[column[-1].column], -INFINITY));
-		else if (i > 0)
-			score = scores[column[-1].column];
+		if (i > 0 && column->bias == column[-1].bias)
+			score = previous;
+		else if (score >= previous)
+			score = nextafter(previous, -INFINITY);
 		scores[column->column] = score;
+		previous = score;
 	}
 }
 

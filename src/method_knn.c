@@ -189,33 +189,48 @@ fit_user_knn(const Ratings *ratings, bool is_explicit, Jsonb *options, Budget *b
 }
 
 /*
- * Add what weight * rating says for a column, whose score is NaN at first.
+ * A score is -0.0 as long as nothing was added to it.  What is added is never
+ * that, nor is any sum of such: so the loops that add need no branch.
  */
-static inline void
-add_score(const Knn *knn, double *scores, int32 column, float4 weight, float4 rating)
+static inline double
+share(float4 weight, float4 rating)
 {
-	double before = scores[column];
-
-	scores[column] = (isnan(before) ? 0 : before) + (double) weight * rating;
-	if (knn->normalize)
-		knn->weight[column] += fabsf(weight);
+	return (double) weight * rating + 0.0;
 }
 
 static void
 start_scores(const Knn *knn, double *scores)
 {
-	for (int32 column = 0; column < knn->ratings->n_columns; column++)
-		scores[column] = NAN;
+	int32 n = knn->ratings->n_columns;
+
+	for (int32 column = 0; column < n; column++)
+		scores[column] = -0.0;
 	if (knn->normalize)
-		memset(knn->weight, 0, knn->ratings->n_columns * sizeof(double));
+		memset(knn->weight, 0, n * sizeof(double));
 }
 
 static void
 end_scores(const Knn *knn, double *scores)
 {
+	int32 n = knn->ratings->n_columns;
+	const double untouched = -0.0;
+	const double none = NAN;
+	uint64 untouched_bits;
+	uint64 none_bits;
+
+	memcpy(&untouched_bits, &untouched, sizeof(uint64));
+	memcpy(&none_bits, &none, sizeof(uint64));
+	for (int32 column = 0; column < n; column++)
+	{
+		uint64 bits;
+
+		memcpy(&bits, &scores[column], sizeof(uint64));
+		bits = bits == untouched_bits ? none_bits : bits;
+		memcpy(&scores[column], &bits, sizeof(uint64));
+	}
 	if (!knn->normalize)
 		return;
-	for (int32 column = 0; column < knn->ratings->n_columns; column++)
+	for (int32 column = 0; column < n; column++)
 		scores[column] /= knn->weight[column];
 }
 
@@ -230,11 +245,13 @@ score_item_knn(void *fitted, const MethodUser *user, double *scores)
 	start_scores(knn, scores);
 	for (int32 i = 0; i < user->n; i++)
 	{
-		const neighbor_heap *heap = &knn->neighbors[user->ratings[i].column];
+		neighbor_heap heap = knn->neighbors[user->ratings[i].column];
 		float4 rating = user->ratings[i].value;
 
-		for (int32 j = 0; j < heap->n; j++)
-			add_score(knn, scores, heap->entries[j].id, heap->entries[j].score, rating);
+		for (int32 j = 0; j < heap.n; j++)
+			scores[heap.entries[j].id] += share(heap.entries[j].score, rating);
+		for (int32 j = 0; j < heap.n && knn->normalize; j++)
+			knn->weight[heap.entries[j].id] += fabsf(heap.entries[j].score);
 	}
 	end_scores(knn, scores);
 }
@@ -253,11 +270,15 @@ score_user_knn(void *fitted, const MethodUser *user, double *scores)
 	start_scores(knn, scores);
 	for (int32 i = 0; heap != NULL && i < heap->n; i++)
 	{
-		int32 row = heap->entries[i].id;
+		const KnnEntry *entries = ratings->entries;
+		float4 weight = heap->entries[i].score;
+		int64 start = ratings->row_start[heap->entries[i].id];
+		int64 end = ratings->row_start[heap->entries[i].id + 1];
 
-		for (int64 p = ratings->row_start[row]; p < ratings->row_start[row + 1]; p++)
-			add_score(knn, scores, ratings->entries[p].column, heap->entries[i].score,
-					  ratings->entries[p].value);
+		for (int64 p = start; p < end; p++)
+			scores[entries[p].column] += share(weight, entries[p].value);
+		for (int64 p = start; p < end && knn->normalize; p++)
+			knn->weight[entries[p].column] += fabsf(weight);
 	}
 	end_scores(knn, scores);
 }
