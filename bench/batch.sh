@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+#
+# Figures of batch recommendations, for one or more rating tables:
+#
+#   bench/batch.sh TABLE[:USER_COLUMN:ITEM_COLUMN] ...
+#
+# against the server that PG* variables name.  Prints a line of a Markdown table
+# for each table and method: the ten best items of all users by batch_recommend,
+# and by the view recommendations of a model that was fitted before; the seconds
+# are medians of RUNS runs (3), of MODEL_RUNS (1) for the model; METHODS says
+# which methods.
+set -euo pipefail
+
+runs=${RUNS:-3}
+model_runs=${MODEL_RUNS:-1}
+methods=${METHODS:-item_knn user_knn popular baseline}
+export PGOPTIONS='-c max_parallel_workers_per_gather=0 -c jit=off -c maintenance_work_mem=8GB -c client_min_messages=warning'
+
+sql() { psql -XqAt -v ON_ERROR_STOP=1 "$@"; }
+median() { sort -n | awk '{a[NR] = $1} END {print a[int((NR + 1) / 2)]}'; }
+
+# Seconds of the last statement, of so many runs.
+seconds() {
+    local n=$1 i
+    for ((i = 0; i < n; i++)); do
+        sql -c '\timing on' -c "$2" | awk '/^Time/ {print $2 / 1000}'
+    done | median
+}
+
+echo "| table | method | batch_recommend | create_model | its recommendations |"
+echo "|---|---|---|---|---|"
+for spec in "$@"; do
+    IFS=: read -r table user item <<<"$spec"
+    user=${user:-user_id}
+    item=${item:-item_id}
+    types="(SELECT $user FROM $table LIMIT 0), (SELECT $item FROM $table LIMIT 0)"
+    for method in $methods; do
+        batch=$(seconds "$runs" "SELECT count(*) FROM socrec.batch_recommend('SELECT $user, $item, rating FROM $table', $types, '$method')")
+        fit=- stored=-
+        if ((model_runs > 0)); then
+            fit=$(sql -c '\timing on' -c "SELECT count(*) FROM (SELECT socrec.create_model('bench_batch', '$table', '$user', '$item', method => '$method', options => '{\"holdout\": 0}')) m" |
+                awk '/^Time/ {print $2 / 1000}')
+            stored=$(seconds "$model_runs" 'SELECT count(*) FROM bench_batch.recommendations')
+            sql -c "SELECT socrec.drop_model('bench_batch')" >/dev/null
+        fi
+        echo "| $table | $method | $batch s | $fit s | $stored s |"
+    done
+done
