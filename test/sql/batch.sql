@@ -28,7 +28,7 @@ CREATE TABLE difference (method text, explicit boolean, options jsonb, listed bi
 -- Both sides of everything that a model says, and how often they differ.
 -- Similarities are single precision and sums run in any order, so values agree to
 -- 1e-5; items of one rank may differ where scores are equal.
-CREATE FUNCTION compare(method text, explicit boolean, given jsonb) RETURNS void
+CREATE FUNCTION compare_methods(method text, explicit boolean, given jsonb) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
     query text := CASE WHEN explicit THEN 'SELECT member, page, stars FROM visit' ELSE 'SELECT member, page FROM visit' END;
@@ -60,17 +60,17 @@ BEGIN
 END
 $$;
 
-SELECT count(compare(m, explicit, '{}'))
+SELECT count(compare_methods(m, explicit, '{}'))
 FROM unnest(ARRAY['item_knn', 'user_knn', 'popular', 'baseline']) m, unnest(ARRAY[false, true]) explicit
 WHERE m <> 'baseline' OR explicit;
 -- the regularization of users is needed again when a user is folded in
-SELECT count(compare('baseline', true, o))
+SELECT count(compare_methods('baseline', true, o))
 FROM unnest(ARRAY['{"user_regularization": 0}', '{"user_regularization": 3, "item_regularization": 1, "baseline_epochs": 2}',
     '{"baseline_epochs": 0}']::jsonb[]) o;
-SELECT count(compare(m, true, jsonb_build_object('center', c, 'similarity', s, 'k', 5)))
+SELECT count(compare_methods(m, true, jsonb_build_object('center', c, 'similarity', s, 'k', 5)))
 FROM unnest(ARRAY['item_knn', 'user_knn']) m, unnest(ARRAY['none', 'user', 'item', 'baseline']) c,
     unnest(ARRAY['cosine', 'pearson', 'euclidean']) s;
-SELECT count(compare(m, explicit, o::jsonb || jsonb_build_object('center', 'none')))
+SELECT count(compare_methods(m, explicit, o::jsonb || jsonb_build_object('center', 'none')))
 FROM unnest(ARRAY['item_knn', 'user_knn']) m, unnest(ARRAY[false, true]) explicit,
     unnest(ARRAY['{"normalize": true, "weighting": "none"}', '{"weighting": "bm25"}', '{"weighting": "tfidf", "normalize": true}',
         '{"similarity": "adjusted_cosine", "weighting": "none"}', '{"similarity": "pearson", "min_similarity": -1, "weighting": "none"}',
@@ -172,5 +172,5 @@ RESET maintenance_work_mem;
 
 DROP VIEW pair;
 DROP TABLE visit, difference;
-DROP FUNCTION compare;
+DROP FUNCTION compare_methods;
 DROP DOMAIN page_name;
