@@ -46,10 +46,9 @@ COMMENT ON COLUMN evaluation.low IS 'lower end of the interval by bootstrap over
 COMMENT ON COLUMN evaluation.high IS 'upper end of the interval by bootstrap over users';
 COMMENT ON COLUMN evaluation.n IS 'users or predictions that were measured; null where it is not a mean of such';
 
-SELECT pg_catalog.pg_extension_config_dump('evaluation_run', '');
 SELECT pg_catalog.pg_extension_config_dump('evaluation', '');
 
-GRANT USAGE ON SEQUENCE evaluation_run TO PUBLIC;
+GRANT USAGE, SELECT ON SEQUENCE evaluation_run TO PUBLIC;
 GRANT SELECT, INSERT, DELETE ON evaluation TO PUBLIC;
 
 -- Anybody may evaluate what he may read, but write and delete only his own rows.
@@ -292,10 +291,16 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    number bigint := nextval('socrec.evaluation_run');
+    number bigint;
     stored text := '';
     m record;
 BEGIN
+    -- A restored database has the rows, but its sequence begins anew: to set it, who
+    -- restores would have to be its owner.
+    LOOP
+        number := nextval('socrec.evaluation_run');
+        EXIT WHEN NOT EXISTS (SELECT FROM socrec.evaluation e WHERE e.run = number);
+    END LOOP;
     FOR m IN
         SELECT p.name, p.place FROM unnest(plan.models) WITH ORDINALITY p(name, place) JOIN pg_namespace n ON n.nspname = p.name
         WHERE pg_has_role(current_user, n.nspowner, 'USAGE')
