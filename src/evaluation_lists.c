@@ -17,6 +17,13 @@
 #include "distribution.h"
 #include "evaluation.h"
 #include "ranking.h"
+#include "wide.h"
+
+/* Four scores, in as many vectors as the machine needs for them, and their comparison. */
+#define LANES 4
+typedef double ScoreLanes
+	__attribute__((vector_size(LANES * sizeof(double)), aligned(8), may_alias));
+typedef int64 CountLanes __attribute__((vector_size(LANES * sizeof(int64))));
 
 /* In place of a score: the method has none; the item is no candidate. */
 #define NO_SCORE (-DBL_MAX)
@@ -55,6 +62,16 @@ lists_prepare(const Fold *fold, const EvaluationOptions *options, Budget *budget
 }
 
 /*
+ * Put NO_SCORE wherever there is no number.
+ */
+static void
+mark_unscored(double *scores, int32 n)
+{
+	for (int32 column = 0; column < n; column++)
+		scores[column] = scores[column] > NO_SCORE ? scores[column] : NO_SCORE;
+}
+
+/*
  * Rank the candidates by score: the best into the heap, sorted, best first.  An
  * item without a score comes after all that have one; between equals the smaller
  * column decides, which is the more popular one.
@@ -63,43 +80,68 @@ static void
 rank_candidates(ListWork *work, const Fold *fold, const TestUser *test)
 {
 	double *scores = work->scores;
+	int32 n_columns = fold->train->n_columns;
 	double worst = -INFINITY;
 
+	mark_unscored(scores, n_columns);
 	for (int32 i = 0; i < test->known.n; i++)
-		scores[test->known.ratings[i].column] = -INFINITY;
+		scores[test->known.ratings[i].column] = NO_CANDIDATE;
 	work->heap.n = 0;
-	for (int32 column = 0; column < fold->train->n_columns; column++)
+	for (int32 column = 0; column < n_columns; column++)
 	{
-		double score = scores[column];
-
-		if (isnan(score))
-			scores[column] = score = NO_SCORE;
-		if (!(score > worst))
+		if (!(scores[column] > worst))
 			continue;
-		candidate_offer(&work->heap, score, column);
+		candidate_offer(&work->heap, scores[column], column);
 		if (work->heap.n == work->heap.capacity)
 			worst = work->heap.entries[0].score;
 	}
 	candidate_sort(&work->heap);
-	for (int32 i = 0; i < test->known.n; i++)
-		scores[test->known.ratings[i].column] = NO_CANDIDATE;
 }
 
 /*
- * How many candidates stand before a column in the order.  Both loops are
- * comparisons alone, which become vector instructions.
+ * How many of n scores are above one; above it or equal to it.  A loop of
+ * comparisons alone, as it runs over all candidates for every relevant item.
+ */
+WIDE_INTEGERS static int32
+count_above(const double *scores, int32 n, double score)
+{
+	ScoreLanes limit = {score, score, score, score};
+	CountLanes lanes = {0};
+	int32 count = 0;
+	int32 i = 0;
+
+	for (; i + LANES <= n; i += LANES)
+		lanes -= (CountLanes) (*(const ScoreLanes *) (scores + i) > limit);
+	for (; i < n; i++)
+		count += scores[i] > score;
+	return count + (int32) (lanes[0] + lanes[1] + lanes[2] + lanes[3]);
+}
+
+WIDE_INTEGERS static int32
+count_from(const double *scores, int32 n, double score)
+{
+	ScoreLanes limit = {score, score, score, score};
+	CountLanes lanes = {0};
+	int32 count = 0;
+	int32 i = 0;
+
+	for (; i + LANES <= n; i += LANES)
+		lanes -= (CountLanes) (*(const ScoreLanes *) (scores + i) >= limit);
+	for (; i < n; i++)
+		count += scores[i] >= score;
+	return count + (int32) (lanes[0] + lanes[1] + lanes[2] + lanes[3]);
+}
+
+/*
+ * How many candidates stand before a column in the order.
  */
 static int32
 count_before(const double *scores, int32 n_columns, int32 column)
 {
 	double score = scores[column];
-	int32 n = 0;
 
-	for (int32 i = 0; i < column; i++)
-		n += scores[i] >= score;
-	for (int32 i = column + 1; i < n_columns; i++)
-		n += scores[i] > score;
-	return n;
+	return count_from(scores, column, score) +
+		   count_above(scores + column + 1, n_columns - column - 1, score);
 }
 
 /*
@@ -187,6 +229,8 @@ measure_diversity(ListWork *work, const Fold *fold, const EvaluationOptions *opt
 				  UserResult *result)
 {
 	const Ratings *train = fold->train;
+	const int32 *rows = train->column_row;
+	double *overlap = work->overlap;
 	double pairs = 0; /* sum of cosines */
 	int cutoff = 0;
 
@@ -200,8 +244,8 @@ measure_diversity(ListWork *work, const Fold *fold, const EvaluationOptions *opt
 
 		for (int64 p = start; p < end; p++)
 		{
-			common += work->overlap[train->column_row[p]];
-			work->overlap[train->column_row[p]] += length;
+			common += overlap[rows[p]];
+			overlap[rows[p]] += length;
 		}
 		pairs += common * length;
 		while (cutoff < options->n_cutoffs &&
@@ -214,9 +258,10 @@ measure_diversity(ListWork *work, const Fold *fold, const EvaluationOptions *opt
 	for (int32 r = 0; r < work->heap.n; r++)
 	{
 		int32 column = work->heap.entries[r].id;
+		int64 end = train->column_start[column + 1];
 
-		for (int64 p = train->column_start[column]; p < train->column_start[column + 1]; p++)
-			work->overlap[train->column_row[p]] = 0;
+		for (int64 p = train->column_start[column]; p < end; p++)
+			overlap[rows[p]] = 0;
 	}
 }
 
