@@ -71,6 +71,33 @@ FROM (SELECT v.metric, avg(v.value) AS value, count(v.value) AS n FROM per_user,
 ORDER BY m.metric;
 SELECT o.label, abs(o.value - (SELECT sse(x.stars, trained.predict(x.member, x.page)) FROM test x)) < 1e-3 AS same
 FROM outcome o WHERE o.metric = 'sse' AND o.segment = 'all' AND o.fold IS NULL AND o.label = 'item_knn';
+-- so are those of lists, whatever is relevant, but diversity
+WITH list AS MATERIALIZED (
+    SELECT u.member, r.rank, r.page, r.source FROM (SELECT DISTINCT member FROM test) u CROSS JOIN LATERAL trained.recommend(u.member, 10) r),
+popular AS MATERIALIZED (
+    SELECT u.member, p.page FROM (SELECT DISTINCT member FROM test) u CROSS JOIN LATERAL (SELECT i.page FROM trained.item i
+        WHERE NOT EXISTS (SELECT FROM train t WHERE t.member = u.member AND t.page = i.page) ORDER BY i.id LIMIT 10) p),
+relevant AS (
+    SELECT x.member, x.page FROM test x WHERE x.stars >= (SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY stars) FROM train)),
+per_user AS (
+    SELECT l.member, avg(-log(2, i.rating_count / (SELECT count(DISTINCT t.member)::numeric FROM train t)))::float8 AS novelty, avg(i.rating_count)::float8 AS popularity,
+        (count(*) < 10)::integer AS short_lists, bool_or(l.source = 'item_knn')::integer AS user_coverage,
+        CASE WHEN EXISTS (SELECT FROM relevant v WHERE v.member = l.member)
+            THEN count(*) FILTER (WHERE r.page IS NOT NULL AND p.page IS NULL) / 10.0 END AS serendipity
+    FROM list l JOIN trained.item i USING (page) LEFT JOIN relevant r USING (member, page) LEFT JOIN popular p USING (member, page) GROUP BY l.member)
+SELECT m.metric, o.value, abs(o.value - m.value) < 1e-9 AS same, o.n = m.n AS same_users
+FROM (SELECT v.metric, avg(v.value) AS value, count(v.value) AS n FROM per_user, LATERAL (VALUES ('novelty', novelty), ('popularity', popularity),
+        ('short_lists', short_lists), ('user_coverage', user_coverage), ('serendipity', serendipity)) v(metric, value) GROUP BY v.metric) m
+    JOIN outcome o ON o.metric = m.metric AND o.cutoff = 10 AND o.segment = 'all' AND o.fold IS NULL AND o.label = 'item_knn'
+ORDER BY m.metric;
+WITH list AS (SELECT u.member, array_agg(r.page ORDER BY r.rank) AS pages
+    FROM (SELECT DISTINCT member FROM test) u CROSS JOIN LATERAL trained.recommend(u.member, 10) r GROUP BY u.member),
+exposure AS (SELECT i.page, count(l.member) AS n FROM trained.item i LEFT JOIN list l ON i.page = ANY (l.pages) GROUP BY i.page)
+SELECT m.metric, abs(o.value - m.value) < 1e-9 AS same
+FROM (SELECT 'catalog_coverage', avg((n > 0)::integer) FROM exposure UNION ALL SELECT 'gini', gini(n) FROM exposure
+    UNION ALL SELECT 'repeated_lists', avg((n > 1)::integer) FROM (SELECT count(*) OVER (PARTITION BY pages) AS n FROM list) c) m(metric, value)
+    JOIN outcome o ON o.metric = m.metric AND o.cutoff = 10 AND o.fold IS NULL AND o.label = 'item_knn'
+ORDER BY m.metric;
 SELECT drop_model('trained');
 
 -- A leak that is planted: a page that only the test side knows.  Had a fit seen
@@ -80,7 +107,52 @@ SELECT o.label, o.value AS hits FROM evaluate('visit', 'member', 'page', 'stars'
 WHERE o.metric = 'hit_rate' AND o.segment = 'all' AND o.fold IS NULL AND o.cutoff = 20 ORDER BY o.label;
 SELECT o.label, o.n FROM evaluate('visit', 'member', 'page', 'stars', options => '{"replicates": 0, "test_fraction": 0.05}') o
 WHERE o.metric = 'rmse' AND o.segment = 'cold_items' AND o.fold IS NULL ORDER BY o.label;
-DELETE FROM visit WHERE page = 'leak';
+
+-- Segments, with somebody new besides: those of SQL, by count and by error; lists
+-- of the popular pages, which are easy to make.
+INSERT INTO visit SELECT 61, 'page ' || i, 4, '2027-01-02' FROM generate_series(1, 12) i;
+CREATE TABLE late AS SELECT p.user_id AS member, p.item_id AS page, p.rating AS stars, p.part
+    FROM split_ratings(:query, NULL::integer, NULL::text, test_fraction => 0.3) p;
+CREATE TABLE found AS SELECT * FROM evaluate_ratings(:query, NULL::integer, NULL::text, true, '{popular}', ARRAY[model_options('popular', '{}', true)],
+    test_fraction => 0.3, replicates => 0, user_rows => true, prediction_rows => true);
+CREATE TABLE kind AS
+SELECT l.member, l.page, l.stars, l.stars >= (SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY t.stars) FROM late t WHERE t.part = 'train') AS is_relevant,
+    EXISTS (SELECT FROM late t WHERE t.part = 'train' AND t.page = l.page) AS is_warm_item,
+    EXISTS (SELECT FROM late t WHERE t.part = 'train' AND t.member = l.member) AS is_warm_user
+FROM late l WHERE l.part = 'test';
+SELECT f.segment, f.n_measured, f.n_measured = s.n AS same, abs(f.value - s.sse) < 1e-6 AS same_errors
+FROM (SELECT v.segment, count(*) AS n, sum((p.actual - p.predicted) ^ 2) AS sse
+    FROM kind k JOIN found p ON p.kind = 'prediction' AND p.user_id = k.member AND p.item_id = k.page
+        CROSS JOIN LATERAL (VALUES ('all', true), ('warm', is_warm_user AND is_warm_item), ('cold_users', NOT is_warm_user), ('cold_items', NOT is_warm_item)) v(segment, counts)
+    WHERE v.counts GROUP BY v.segment) s
+    FULL JOIN (SELECT * FROM found WHERE kind = 'metric' AND metric = 'sse' AND fold IS NULL) f USING (segment)
+ORDER BY 1;
+SELECT f.segment, f.n_measured, f.value = s.value AS same
+FROM (SELECT avg((is_warm_user AND is_warm_item)::integer)::float8 AS warm, avg((NOT is_warm_item)::integer)::float8 AS cold_items,
+        (count(DISTINCT member) FILTER (WHERE NOT is_warm_user))::float8 / count(DISTINCT member) AS cold_users FROM kind) k
+    CROSS JOIN LATERAL (VALUES ('warm', warm), ('cold_users', cold_users), ('cold_items', cold_items)) s(segment, value)
+    FULL JOIN (SELECT * FROM found WHERE kind = 'fold' AND metric = 'share') f USING (segment)
+ORDER BY 1;
+WITH popular AS MATERIALIZED (
+    SELECT u.member, p.page FROM (SELECT DISTINCT member FROM kind) u CROSS JOIN LATERAL (
+        SELECT t.page FROM late t WHERE t.part = 'train' AND NOT EXISTS (SELECT FROM late o WHERE o.part = 'train' AND o.member = u.member AND o.page = t.page)
+        GROUP BY t.page ORDER BY count(*) DESC, t.page LIMIT 10) p),
+recall AS (
+    SELECT k.member, k.is_warm_user, avg((p.page IS NOT NULL)::integer) AS "all", avg((p.page IS NOT NULL)::integer) FILTER (WHERE k.is_warm_item) AS warm
+    FROM kind k LEFT JOIN popular p USING (member, page) WHERE k.is_relevant GROUP BY k.member, k.is_warm_user)
+SELECT f.segment, f.n_measured = s.n AS same_users, abs(f.value - s.value) < 1e-9 AS same
+FROM (SELECT avg("all"), count("all"), avg(warm) FILTER (WHERE is_warm_user), count(warm) FILTER (WHERE is_warm_user),
+        avg("all") FILTER (WHERE NOT is_warm_user), count("all") FILTER (WHERE NOT is_warm_user) FROM recall) r(a, na, w, nw, c, nc)
+    CROSS JOIN LATERAL (VALUES ('all', a, na), ('warm', w, nw), ('cold_users', c, nc)) s(segment, value, n)
+    FULL JOIN (SELECT * FROM found WHERE kind = 'metric' AND metric = 'recall' AND cutoff = 10 AND fold IS NULL) f USING (segment)
+ORDER BY 1;
+-- of each user what is his own
+SELECT count(*) AS users, bool_and(f.n_predictions = k.n AND f.n_relevant = k.relevant AND abs(f.squared_error - k.error) < 1e-6) AS same
+FROM (SELECT k.member, count(*) AS n, count(*) FILTER (WHERE k.is_relevant) AS relevant, sum((p.actual - p.predicted) ^ 2) AS error
+    FROM kind k JOIN found p ON p.kind = 'prediction' AND p.user_id = k.member AND p.item_id = k.page GROUP BY k.member) k
+    FULL JOIN (SELECT * FROM found WHERE kind = 'user' AND cutoff = 10) f ON f.user_id = k.member;
+DROP TABLE late, found, kind;
+DELETE FROM visit WHERE page = 'leak' OR member = 61;
 
 -- cross_validate: folds, their mean and deviation
 SELECT label, metric, cutoff, value > 0 AS value, low < value AND value < high AS inside, cardinality(fold_values) AS folds,
@@ -101,6 +173,8 @@ SELECT name FROM create_model('near', 'visit', 'member', 'page', 'stars');
 SELECT name FROM create_model('popular one', 'visit', 'member', 'page', 'stars', method => 'popular');
 SELECT label, model, method FROM evaluate(model => 'near', options => '{"replicates": 0}') GROUP BY 1, 2, 3 ORDER BY 1;
 SELECT count(DISTINCT member) > 20 AS users, count(DISTINCT cutoff) AS cutoffs, count(DISTINCT run) AS runs FROM near.user_metric;
+SELECT bool_and(m.n_predictions = t.n) AS of_each_user_his_own
+FROM (SELECT member, count(*) AS n FROM test GROUP BY member) t FULL JOIN (SELECT * FROM near.user_metric WHERE cutoff = 10) m USING (member);
 SELECT DISTINCT label, reference FROM compare(models => '{near,popular one}', options => '{"replicates": 10}') ORDER BY 1;
 SELECT * FROM evaluate(model => 'far');
 SELECT * FROM compare(models => '{near,far}');
