@@ -98,7 +98,30 @@ FROM (SELECT 'catalog_coverage', avg((n > 0)::integer) FROM exposure UNION ALL S
     UNION ALL SELECT 'repeated_lists', avg((n > 1)::integer) FROM (SELECT count(*) OVER (PARTITION BY pages) AS n FROM list) c) m(metric, value)
     JOIN outcome o ON o.metric = m.metric AND o.cutoff = 10 AND o.fold IS NULL AND o.label = 'item_knn'
 ORDER BY m.metric;
+-- and the area under the curve, of the order of all pages that were not rated
+WITH ranked AS (
+    SELECT u.member, r.rank, coalesce(x.stars >= (SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY stars) FROM train), false) AS is_relevant
+    FROM (SELECT DISTINCT member FROM test) u CROSS JOIN LATERAL trained.recommend(u.member, 100) r
+        LEFT JOIN test x ON x.member = u.member AND x.page = r.page)
+SELECT abs(o.value - m.value) < 1e-9 AS same, o.n = m.n AS same_users
+FROM (SELECT avg(auc), count(auc) FROM (SELECT auc(is_relevant, -rank) FROM ranked GROUP BY member) r(auc)) m(value, n)
+    JOIN outcome o ON o.metric = 'auc' AND o.segment = 'all' AND o.fold IS NULL AND o.label = 'item_knn';
 SELECT drop_model('trained');
+-- the same of thousands of items, of which many are as popular
+CREATE TABLE many AS SELECT DISTINCT ON (u, i) u AS member, i AS page, 1 AS stars, n AS seen_at
+FROM generate_series(1, 20) u, generate_series(1, 400) n, LATERAL (
+    SELECT (hashint4extended(u * 1000 + n, 1) & 4095) * (hashint4extended(u * 1000 + n, 2) & 4095) / 4096) x(i) ORDER BY u, i, n;
+CREATE TABLE many_part AS SELECT user_id AS member, item_id AS page, part FROM split_ratings('SELECT * FROM many', 0, 0::bigint);
+WITH popular AS (SELECT page, count(*) AS n FROM many_part WHERE part = 'train' GROUP BY page),
+ranked AS (
+    SELECT u.member, row_number() OVER (PARTITION BY u.member ORDER BY p.n DESC, p.page) AS rank, x.page IS NOT NULL AS is_relevant
+    FROM (SELECT DISTINCT member FROM many) u CROSS JOIN popular p LEFT JOIN many_part x ON x.member = u.member AND x.page = p.page AND x.part = 'test'
+    WHERE NOT EXISTS (SELECT FROM many_part t WHERE t.member = u.member AND t.page = p.page AND t.part = 'train'))
+SELECT m.candidates > 2048 AS many, abs(o.value - m.value) < 1e-9 AS same, o.n_measured = m.n AS same_users
+FROM (SELECT avg(auc), count(auc), max(candidates) FROM (SELECT auc(is_relevant, -rank), count(*) FROM ranked GROUP BY member) r(auc, candidates)) m(value, n, candidates)
+    JOIN evaluate_ratings('SELECT * FROM many', 0, 0::bigint, false, '{popular}', ARRAY[model_options('popular', '{}', false)], replicates => 0) o
+        ON o.metric = 'auc' AND o.segment = 'all' AND o.fold IS NULL AND o.kind = 'metric';
+DROP TABLE many, many_part;
 
 -- A leak that is planted: a page that only the test side knows.  Had a fit seen
 -- it, popularity would know it.
