@@ -121,6 +121,22 @@ SELECT m.candidates > 2048 AS many, abs(o.value - m.value) < 1e-9 AS same, o.n_m
 FROM (SELECT avg(auc), count(auc), max(candidates) FROM (SELECT auc(is_relevant, -rank), count(*) FROM ranked GROUP BY member) r(auc, candidates)) m(value, n, candidates)
     JOIN evaluate_ratings('SELECT * FROM many', 0, 0::bigint, false, '{popular}', ARRAY[model_options('popular', '{}', false)], replicates => 0) o
         ON o.metric = 'auc' AND o.segment = 'all' AND o.fold IS NULL AND o.kind = 'metric';
+-- and of a method that has a score for few of them: the others follow by popularity
+WITH ranked AS (
+    SELECT b.user_id, b.rank, b.source, x.page IS NOT NULL AS is_relevant
+    FROM batch_recommend('SELECT member, page FROM many_part WHERE part = ''train''', 0, 0::bigint, 'item_knn', '{"k": 2}', 10000) b
+        LEFT JOIN many_part x ON x.member = b.user_id AND x.page = b.item_id AND x.part = 'test'),
+per_user AS (
+    SELECT auc(is_relevant, -rank) AS auc, (count(*) FILTER (WHERE is_relevant AND rank <= 1000))::float8 AS hits,
+        count(*) FILTER (WHERE is_relevant AND source = 'popular') AS unscored
+    FROM ranked GROUP BY user_id)
+SELECT m.metric, m.unscored > 0 AS some_without_score, abs(o.value - m.value) < 1e-9 AS same
+FROM (SELECT 'auc', NULL, sum(unscored), avg(auc) FROM per_user
+        UNION ALL SELECT 'precision', 1000, sum(unscored), avg(hits) / 1000 FROM per_user) m(metric, cutoff, unscored, value)
+    JOIN evaluate_ratings('SELECT * FROM many', 0, 0::bigint, false, '{item_knn}', ARRAY[model_options('item_knn', '{"k": 2}', false)],
+        cutoffs => '{1000}', replicates => 0) o
+        ON (o.metric, o.cutoff) IS NOT DISTINCT FROM (m.metric, m.cutoff) AND o.segment = 'all' AND o.fold IS NULL AND o.kind = 'metric'
+ORDER BY 1;
 DROP TABLE many, many_part;
 
 -- A leak that is planted: a page that only the test side knows.  Had a fit seen
@@ -196,6 +212,10 @@ SELECT name FROM create_model('near', 'visit', 'member', 'page', 'stars');
 SELECT name FROM create_model('popular one', 'visit', 'member', 'page', 'stars', method => 'popular');
 SELECT label, model, method FROM evaluate(model => 'near', options => '{"replicates": 0}') GROUP BY 1, 2, 3 ORDER BY 1;
 SELECT count(DISTINCT member) > 20 AS users, count(DISTINCT cutoff) AS cutoffs, count(DISTINCT run) AS runs FROM near.user_metric;
+SELECT abs(avg(m.ndcg) - min(e.value)) < 1e-9 AS of_this_model
+FROM near.user_metric m JOIN evaluation e ON e.run = m.run AND e.label = 'near' AND e.metric = 'ndcg' AND e.segment = 'all'
+    AND e.fold IS NULL AND e.cutoff = m.cutoff
+WHERE m.cutoff = 10;
 SELECT bool_and(m.n_predictions = t.n) AS of_each_user_his_own
 FROM (SELECT member, count(*) AS n FROM test GROUP BY member) t FULL JOIN (SELECT * FROM near.user_metric WHERE cutoff = 10) m USING (member);
 SELECT DISTINCT label, reference FROM compare(models => '{near,popular one}', options => '{"replicates": 10}') ORDER BY 1;
