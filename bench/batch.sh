@@ -8,27 +8,39 @@
 # for each table and method: the ten best items of all users by batch_recommend,
 # and by the view recommendations of a model that was fitted before; the seconds
 # are medians of RUNS runs (3), of MODEL_RUNS (1) for the model; METHODS says
-# which methods.
+# which methods.  Beside stands the processor's time, which other work on the machine
+# disturbs less, for which /proc of the server's processes must be readable here.
 set -euo pipefail
 
 runs=${RUNS:-3}
 model_runs=${MODEL_RUNS:-1}
 methods=${METHODS:-item_knn user_knn popular baseline}
-export PGOPTIONS='-c max_parallel_workers_per_gather=0 -c jit=off -c maintenance_work_mem=8GB -c client_min_messages=warning'
+scratch=$(mktemp)
+trap 'rm -f "$scratch"' EXIT
+export PGOPTIONS='-c max_parallel_workers_per_gather=0 -c max_parallel_maintenance_workers=0 -c jit=off -c maintenance_work_mem=8GB -c client_min_messages=warning'
 
 sql() { psql -XqAt -v ON_ERROR_STOP=1 "$@"; }
 median() { sort -n | awk '{a[NR] = $1} END {print a[int((NR + 1) / 2)]}'; }
 
-# Seconds of the last statement, of so many runs.
+# Seconds that a statement takes and that its process has computed, separated by a
+# bar: medians of so many runs.
 seconds() {
     local n=$1 i
     for ((i = 0; i < n; i++)); do
-        sql -c '\timing on' -c "$2" | awk '/^Time/ {print $2 / 1000}'
-    done | median
+        psql -XqAt -v ON_ERROR_STOP=1 <<SQL | awk -v tick="$(getconf CLK_TCK)" '/^Time/ {t = $2 / 1000} /^CPU/ {c = $2 / tick} END {print t, c}'
+SELECT pg_backend_pid() AS backend \gset
+\setenv BACKEND :backend
+\timing on
+$2;
+\timing off
+\! awk '{print "CPU: " \$14 + \$15}' /proc/\$BACKEND/stat
+SQL
+    done >"$scratch"
+    printf '%.2f s | %.2f s' "$(awk '{print $1}' "$scratch" | median)" "$(awk '{print $2}' "$scratch" | median)"
 }
 
-echo "| table | method | batch_recommend | create_model | its recommendations |"
-echo "|---|---|---|---|---|"
+echo "| table | method | batch_recommend | its CPU | create_model | its CPU | its recommendations | its CPU |"
+echo "|---|---|---|---|---|---|---|---|"
 for spec in "$@"; do
     IFS=: read -r table user item <<<"$spec"
     user=${user:-user_id}
@@ -36,13 +48,12 @@ for spec in "$@"; do
     types="(SELECT $user FROM $table LIMIT 0), (SELECT $item FROM $table LIMIT 0)"
     for method in $methods; do
         batch=$(seconds "$runs" "SELECT count(*) FROM socrec.batch_recommend('SELECT $user, $item, rating FROM $table', $types, '$method')")
-        fit=- stored=-
+        fit='- | -' stored='- | -'
         if ((model_runs > 0)); then
-            fit=$(sql -c '\timing on' -c "SELECT count(*) FROM (SELECT socrec.create_model('bench_batch', '$table', '$user', '$item', method => '$method', options => '{\"holdout\": 0}')) m" |
-                awk '/^Time/ {print $2 / 1000}')
+            fit=$(seconds 1 "SELECT count(*) FROM (SELECT socrec.create_model('bench_batch', '$table', '$user', '$item', method => '$method', options => '{\"holdout\": 0}')) m")
             stored=$(seconds "$model_runs" 'SELECT count(*) FROM bench_batch.recommendations')
             sql -c "SELECT socrec.drop_model('bench_batch')" >/dev/null
         fi
-        echo "| $table | $method | $batch s | $fit s | $stored s |"
+        echo "| $table | $method | $batch | $fit | $stored |"
     done
 done

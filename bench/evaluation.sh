@@ -71,11 +71,11 @@ for spec in "$@"; do
     query="SELECT user_id, item_id, rating, rated_at FROM $table"
     types="(SELECT user_id FROM $table LIMIT 0), (SELECT item_id FROM $table LIMIT 0)"
     options=$(sql -c "SELECT array_agg(socrec.model_options(m, '{}', true)) FROM unnest('{$methods}'::text[]) m")
-    sql -c "SET client_min_messages = error" -c "DROP TABLE IF EXISTS bench_train" -c "CREATE TABLE bench_train AS
+    sql -c "SET client_min_messages = error" -c "DROP TABLE IF EXISTS ${made}_train" -c "CREATE TABLE ${made}_train AS
         SELECT user_id, item_id, rating FROM socrec.split_ratings('$query', $types, '$split') WHERE fold = 1 AND part = 'train'" \
-        -c "VACUUM ANALYZE bench_train"
+        -c "VACUUM ANALYZE ${made}_train"
     for ((run = 0; run < runs; run++)); do
-        measure fit "SELECT count(*) FROM socrec.item_neighbors('SELECT user_id, item_id, rating FROM bench_train', k => 100, shrinkage => 100, center => 'baseline')"
+        measure fit "SELECT count(*) FROM socrec.item_neighbors('SELECT user_id, item_id, rating FROM ${made}_train', k => 100, shrinkage => 100, center => 'baseline')"
         measure whole "SELECT sum(value) FILTER (WHERE metric = 'fit_seconds'), sum(value) FILTER (WHERE metric = 'scoring_seconds'),
             max(n_measured) FILTER (WHERE metric = 'user_coverage')
             FROM socrec.evaluate_ratings('$query', $types, true, '{$methods}', \$\$$options\$\$, '$split') WHERE kind = 'metric' AND fold IS NULL"
@@ -86,6 +86,6 @@ for spec in "$@"; do
         -v tested="$tested" -v memory="$(median <"$scratch/whole.memory")" 'BEGIN {
         printf "| %d | %s | %.2f s | %.2f s | %.2f s | %.2f s | %.2f | %.2f | %.2f s | %.2f s | %d | %d MB |\n",
             n, kind, fit, fit_cpu, whole, whole_cpu, whole / fit, whole_cpu / fit_cpu, fitted, scored, tested, memory }'
-    sql -c "DROP TABLE bench_train"
+    sql -c "DROP TABLE ${made}_train"
     [[ $spec != *:* ]] || sql -c "DROP TABLE $made"
 done
