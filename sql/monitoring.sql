@@ -307,7 +307,7 @@ BEGIN ATOMIC
                 SELECT ''activity'', c.x, count(*)
                 FROM (SELECT count(*) AS x FROM %1$I.rating r WHERE NOT r.held_out GROUP BY r.%2$I) c GROUP BY c.x
                 UNION ALL
-                SELECT ''popularity'', coalesce(i.id, ''Infinity''), c.n
+                SELECT ''popularity'', coalesce(i.id::float8, ''Infinity''), c.n
                 FROM (SELECT r.%3$I, count(*) AS n FROM %1$I.rating r WHERE NOT r.held_out GROUP BY r.%3$I) c
                     LEFT JOIN %1$I.item i ON i.%3$I %11$s c.%3$I),
             present AS (

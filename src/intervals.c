@@ -258,8 +258,7 @@ socrec_proportion_interval(PG_FUNCTION_ARGS)
 	center = share + z * z / (2 * trials);
 	half = z * sqrt(share * (1 - share) / trials + z * z / (4.0 * trials * trials));
 	return make_row(fcinfo,
-					(double[]){share,
-							   successes == 0 ? 0 : (center - half) / (1 + z * z / trials),
+					(double[]){share, successes == 0 ? 0 : (center - half) / (1 + z * z / trials),
 							   successes == trials ? 1 : (center + half) / (1 + z * z / trials)},
 					3, trials);
 }
