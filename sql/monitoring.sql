@@ -4,6 +4,9 @@
 -- of the user's own tables.  All else is views in the model's schema, for the
 -- owner and whom the owner grants them to.
 
+-- recommend with log is PL/pgSQL, as a function that writes is never inlined, and
+-- PL/pgSQL keeps its plan where an SQL function would make a new one each time.
+
 -- Templates: 1 schema, 2 user column, 3 item column, 4 user type, 5 item type,
 -- 10 and 11 their equality, 12 and 13 their collations, as in method.sql.
 
@@ -33,21 +36,31 @@ BEGIN ATOMIC
         'CREATE FUNCTION %1$I.recommend(target_user %4$s, log boolean, n integer DEFAULT 10,
             exclude_seen boolean DEFAULT true, min_support integer DEFAULT 1)
         RETURNS TABLE (rank integer, %3$I %5$s, score float8, source text, support integer, request uuid)
-        LANGUAGE sql VOLATILE PARALLEL UNSAFE ROWS 10 COST 1000
-        BEGIN ATOMIC
-            WITH request AS MATERIALIZED (
-                SELECT gen_random_uuid() AS id WHERE $2 AND $1 IS NOT NULL),
-            list AS MATERIALIZED (
-                SELECT l.* FROM %1$I.recommend($1, $3, $4, $5) l),
-            logged AS (
-                INSERT INTO %1$I.impression (request, %2$I, %3$I, rank, score, source, prediction)
-                SELECT q.id, $1, l.%3$I, l.rank, l.score, l.source, p.prediction
-                FROM request q CROSS JOIN list l
-                    JOIN %1$I.predictions($1, (SELECT array_agg(o.%3$I ORDER BY o.rank) FROM list o)) p ON p.n = l.rank)
-            SELECT l.rank, l.%3$I, l.score, l.source, l.support, (SELECT q.id FROM request q)
-            FROM list l
-            ORDER BY l.rank;
-        END',
+        LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 10 COST 1000
+        SET search_path = pg_catalog, pg_temp
+        AS $function$
+        #variable_conflict use_column
+        DECLARE
+            ranks integer[];
+            keys %5$s[];
+            scores float8[];
+            sources text[];
+            supports integer[];
+            request uuid;
+        BEGIN
+            SELECT array_agg(l.rank), array_agg(l.%3$I), array_agg(l.score), array_agg(l.source), array_agg(l.support)
+                INTO ranks, keys, scores, sources, supports
+                FROM %1$I.recommend($1, $3, $4, $5) l;
+            IF $2 AND $1 IS NOT NULL THEN
+                request := gen_random_uuid();
+                INSERT INTO %1$I.impression (request, %2$I, %3$I, rank, score, source, prediction, version)
+                    SELECT request, $1, p.%3$I, ranks[p.n], scores[p.n], sources[p.n], p.prediction, m.version
+                    FROM %1$I.predictions($1, keys) p CROSS JOIN socrec.model m
+                    WHERE m.name = %1$L;
+            END IF;
+            RETURN QUERY SELECT l.*, request FROM unnest(ranks, keys, scores, sources, supports) l;
+        END
+        $function$',
         'COMMENT ON FUNCTION %1$I.recommend(%4$s, boolean, integer, boolean, integer) IS
             ''the n best items for a user, written to impression if log is true'''];
 END;
