@@ -118,6 +118,8 @@ DELETE FROM likes.impression WHERE prediction = 0.5;
 
 -- alerts: nothing unusual yet but for what has grown
 SELECT model, signal, variable, round(value::numeric, 3) AS value, threshold, exceeded, message FROM socrec.alerts() WHERE signal <> 'staleness';
+-- a low threshold alone makes no alert of what can be chance
+SELECT model, variable FROM socrec.alerts(error_ratio => 0.5, rate_ratio => 2) WHERE signal IN ('error drift', 'rate drift') AND exceeded;
 -- clicks break down in the last week, and with them the prediction
 DELETE FROM click WHERE at > date_trunc('day', now()) - interval '11 days' AND page = 'p1';
 SELECT model, signal, variable, round(value::numeric, 3) AS value, threshold, message FROM socrec.alert ORDER BY 1, 2;
@@ -160,6 +162,12 @@ SELECT model, version, variable, n_fitted, n_now, psi, n_added, psi_added, round
 INSERT INTO visit SELECT member + 100, page, stars FROM visit;
 SELECT variable, n_fitted, n_now, round(psi::numeric, 4) AS psi, n_added, round(psi_added::numeric, 4) AS psi_added FROM pages.input_drift ORDER BY variable;
 SELECT model, signal, variable FROM socrec.alert WHERE signal = 'input drift';
+SELECT model, variable FROM socrec.alerts(psi => 0) WHERE signal = 'input drift' AND variable <> 'activity' AND exceeded;
+-- what is deleted has not been added
+BEGIN;
+DELETE FROM visit WHERE member > 100 OR page = 'p1';
+SELECT variable, n_fitted - n_now AS lost, psi > 0, n_added, psi_added FROM pages.input_drift WHERE variable <> 'activity' ORDER BY variable;
+ROLLBACK;
 INSERT INTO visit SELECT u, 'n' || i, 1 FROM generate_series(1, 60) u, generate_series(1, 20) i;
 SELECT variable, n_fitted, n_now, psi > 0.2 AS psi, n_added, psi_added > 0.2 AS psi_added FROM pages.input_drift ORDER BY variable;
 SELECT model, signal, variable FROM socrec.alert WHERE signal = 'input drift' ORDER BY 1, 3;
