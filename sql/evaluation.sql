@@ -52,16 +52,16 @@ GRANT USAGE, SELECT ON SEQUENCE evaluation_run TO PUBLIC;
 GRANT SELECT, INSERT, DELETE ON evaluation TO PUBLIC;
 
 -- Anybody may evaluate what he may read, but write and delete only his own rows.
+-- The owner of the extension may write those of all, as who restores a dump must,
+-- and who could drop them anyway.
 CREATE FUNCTION check_row_owner() RETURNS trigger
 LANGUAGE plpgsql PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    row_owner text := CASE TG_OP WHEN 'DELETE' THEN OLD.owner ELSE NEW.owner END;
 BEGIN
-    -- A restore writes rows of all, also of those who are no longer there.
-    IF row_owner <> current_user AND NOT (SELECT r.rolsuper FROM pg_roles r WHERE r.rolname = current_user)
-        AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = row_owner AND pg_has_role(current_user, r.oid, 'USAGE')) THEN
+    IF NOT pg_has_role((SELECT e.extowner FROM pg_extension e WHERE e.extname = 'socrec'), 'USAGE')
+        AND EXISTS (SELECT FROM (VALUES (CASE WHEN TG_OP <> 'INSERT' THEN OLD.owner END), (CASE WHEN TG_OP <> 'DELETE' THEN NEW.owner END)) o(owner)
+            WHERE o.owner <> current_user AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = o.owner AND pg_has_role(r.oid, 'USAGE'))) THEN
         RAISE insufficient_privilege USING MESSAGE = format('must be owner of the rows of %s', TG_TABLE_NAME);
     END IF;
     RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
@@ -293,8 +293,13 @@ AS $$
 DECLARE
     number bigint;
     stored text := '';
+    replaced text[] := '{}';
     m record;
 BEGIN
+    IF current_setting('transaction_read_only')::boolean THEN
+        RAISE read_only_sql_transaction USING MESSAGE = 'cannot keep an evaluation in a read-only transaction',
+            HINT = 'socrec.compare and socrec.evaluate_ratings keep nothing and work there.';
+    END IF;
     -- A restored database has the rows, but its sequence begins anew: to set it, who
     -- restores would have to be its owner.
     LOOP
@@ -305,7 +310,9 @@ BEGIN
         SELECT p.name, p.place FROM unnest(plan.models) WITH ORDINALITY p(name, place) JOIN pg_namespace n ON n.nspname = p.name
         WHERE pg_has_role(current_user, n.nspowner, 'USAGE')
     LOOP
-        EXECUTE format('DELETE FROM %I.user_metric', m.name);
+        -- Two evaluations of a model take turns: its rows are those of one.
+        EXECUTE format('LOCK TABLE %I.user_metric IN SHARE UPDATE EXCLUSIVE MODE', m.name);
+        replaced := replaced || m.name;
         stored := stored || format(', user_metric_%s AS (
             INSERT INTO %I.user_metric SELECT $1, r.fold, r.user_id, r.cutoff, r.n_relevant, r."precision", r.recall, r.hit_rate, r.ndcg,
                 r.graded_ndcg, r.average_precision, r.reciprocal_rank, r.auc, r.squared_error, r.absolute_error, r.n_predictions
@@ -319,6 +326,9 @@ BEGIN
         FROM result r WHERE r.kind = ''metric''',
         socrec.evaluation_result(plan, stored <> ''), stored)
         USING number, plan;
+    FOR m IN SELECT name FROM unnest(replaced) name LOOP
+        EXECUTE format('DELETE FROM %I.user_metric WHERE run <> $1', m.name) USING number;
+    END LOOP;
     RETURN number;
 END
 $$;

@@ -22,7 +22,8 @@ CREATE TABLE tuning (
     created_at timestamptz NOT NULL,
     finished_at timestamptz,
     best jsonb,
-    run bigint
+    run bigint,
+    UNIQUE (name, owner)
 );
 
 COMMENT ON TABLE tuning IS 'searches for the best options of a method';
@@ -34,7 +35,7 @@ COMMENT ON COLUMN tuning.best IS 'options of the best trial';
 COMMENT ON COLUMN tuning.run IS 'the one evaluation of the best trial on the test side, in socrec.evaluation';
 
 CREATE TABLE trial (
-    tuning text NOT NULL REFERENCES tuning ON DELETE CASCADE,
+    tuning text NOT NULL,
     owner text NOT NULL,
     rung integer NOT NULL,
     number integer NOT NULL,
@@ -46,7 +47,9 @@ CREATE TABLE trial (
     n bigint,
     fit_duration interval,
     at timestamptz NOT NULL,
-    PRIMARY KEY (tuning, rung, number)
+    PRIMARY KEY (tuning, rung, number),
+    -- Nobody has trials in the tuning of another.
+    FOREIGN KEY (tuning, owner) REFERENCES tuning (name, owner) ON UPDATE CASCADE ON DELETE CASCADE
 );
 
 COMMENT ON TABLE trial IS 'what tunings have tried';
@@ -68,17 +71,16 @@ CREATE TRIGGER check_row_owner BEFORE INSERT OR DELETE ON trial
 -- Whether more of a metric is worse.
 CREATE FUNCTION is_error_metric(metric text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT metric IN ('sse', 'mse', 'rmse', 'mae');
 END;
 
 COMMENT ON FUNCTION is_error_metric IS 'whether less of a metric is better';
 
--- A number in [0, 1) that depends on the seed and the words alone.
+-- A number in [0, 1) that depends on the seed and the words alone.  It is asked for
+-- every rating of every trial: without a search_path of its own it is inlined.
 CREATE FUNCTION hashed_fraction(words text, seed bigint) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT (hashtextextended(words, seed) & 9007199254740991) / 9007199254740992.0::float8;
 END;
@@ -325,11 +327,11 @@ BEGIN
     plan := socrec.tuning_plan(t, jsonb_build_array(jsonb_build_object('method', t.method, 'options', options)), 'pg_catalog, pg_temp');
     plan.methods := plan.methods[1:1];
     plan.method_options := plan.method_options[1:1];
-    EXECUTE format('SELECT $1, current_user, $2, $3, $4, $5, max(r.value) FILTER (WHERE m), max(r.low) FILTER (WHERE m), max(r.high) FILTER (WHERE m),
+    EXECUTE format('SELECT $1, $7, $2, $3, $4, $5, max(r.value) FILTER (WHERE m), max(r.low) FILTER (WHERE m), max(r.high) FILTER (WHERE m),
             max(r.n_measured) FILTER (WHERE m), make_interval(secs => max(r.value) FILTER (WHERE r.metric = ''fit_seconds'')), clock_timestamp()
         FROM %s CROSS JOIN LATERAL (SELECT r.metric = $6) x(m) WHERE r.kind = ''metric'' AND r.segment = ''all'' AND r.fold IS NULL',
         socrec.evaluation_result(plan, false))
-        INTO made USING t.name, rung, number, options, user_share, t.metric;
+        INTO made USING t.name, rung, number, options, user_share, t.metric, t.owner;
     INSERT INTO socrec.trial VALUES (made.*);
     RETURN made;
 END
@@ -395,13 +397,18 @@ BEGIN
     COMMIT;
     LOOP
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-        -- Another session that goes on with the same tuning takes turns.
-        PERFORM FROM socrec.tuning r WHERE r.name = t.name FOR UPDATE;
+        -- Another session that goes on with the same tuning takes turns, and may
+        -- have finished it.
+        SELECT * INTO t FROM socrec.tuning r WHERE r.name = $1 FOR UPDATE;
+        IF NOT FOUND THEN
+            RAISE undefined_object USING MESSAGE = format('tuning "%s" is no longer there', $1);
+        END IF;
         SELECT * INTO next FROM socrec.next_trial(t);
         EXIT WHEN NOT FOUND OR t.finished_at IS NOT NULL;
         IF $11 IS NOT NULL AND clock_timestamp() - started >= $11 THEN
             RAISE NOTICE 'tuning "%": budget spent after % of % trials', t.name, next.done, next.total
                 USING HINT = format('CALL socrec.tune(%L) goes on.', t.name);
+            DROP TABLE pg_temp.socrec_training;
             RETURN;
         END IF;
         made := socrec.run_trial(t, next.rung, next.number, next.options, next.user_share);
