@@ -159,15 +159,11 @@ BEGIN ATOMIC
         CASE WHEN m.rating_column IS NULL THEN format('CREATE OR REPLACE VIEW %%1$I.realized_error WITH (security_invoker = true) AS
             SELECT i.at, i.request, i.%%2$I, i.%%3$I, i.rank, i.source, i.version, i.prediction AS predicted, a.actual,
                 (a.actual - i.prediction) ^ 2 AS squared_error
-            FROM %%1$I.impression i CROSS JOIN LATERAL (
-                SELECT EXISTS (
-                    SELECT FROM %%1$I.outcome o
-                    WHERE o.%%2$I %%10$s i.%%2$I AND o.%%3$I %%11$s i.%%3$I AND o.at >= i.at AND o.at < i.at + %1$L::interval
-                        AND NOT EXISTS (
-                            SELECT FROM %%1$I.impression j
-                            WHERE j.%%2$I %%10$s i.%%2$I AND j.%%3$I %%11$s i.%%3$I AND j.at > i.at AND j.at <= o.at)
-                )::integer::float8 AS actual) a
-            WHERE i.prediction IS NOT NULL AND i.at <= now() - %1$L::interval', attribution)
+            FROM %%1$I.impression i
+                LEFT JOIN (SELECT DISTINCT o.request, o.%%3$I FROM %%1$I.impression_outcome o) o
+                    ON o.request = i.request AND o.%%3$I %%11$s i.%%3$I
+                CROSS JOIN LATERAL (SELECT (o.request IS NOT NULL)::integer::float8 AS actual) a
+            WHERE i.prediction IS NOT NULL AND i.at <= now() - %L::interval', attribution)
         ELSE 'CREATE OR REPLACE VIEW %1$I.realized_error WITH (security_invoker = true) AS
             SELECT DISTINCT ON (o.request, o.%3$I) o.at, o.request, o.%2$I, o.%3$I, o.rank, o.source, o.version, o.prediction AS predicted,
                 o.value AS actual, (o.value - o.prediction) ^ 2 AS squared_error
