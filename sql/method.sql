@@ -466,7 +466,7 @@ BEGIN
         'COMMENT ON TABLE %1$I.version IS ''the fits of this model, the present one and former ones''',
         'COMMENT ON COLUMN %1$I.version.replaced_at IS ''null: the present one''',
         'COMMENT ON COLUMN %1$I.version.kept IS ''what it had learned is kept: CALL socrec.rollback can bring it back''',
-        'COMMENT ON COLUMN %1$I.version.sse IS ''error over the ratings held out, when it was replaced''',
+        'COMMENT ON COLUMN %1$I.version.sse IS ''error over the ratings held out, when a refit made it; view evaluation has it of the first''',
         'GRANT SELECT ON %1$I.version TO PUBLIC',
         socrec.forget_statement(m),
         'COMMENT ON FUNCTION %1$I.forget_user IS ''removes what is stored of a user beside the ratings'''];

@@ -419,6 +419,9 @@ BEGIN
             user_count = m.user_count, item_count = m.item_count, version = m.version
         WHERE r.name = m.name;
     PERFORM socrec.begin_version(m);
+    IF (m.options ->> 'versions')::integer > 0 THEN
+        PERFORM socrec.measure_version(m);
+    END IF;
 END
 $$;
 

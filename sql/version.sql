@@ -1,7 +1,7 @@
 -- version: the fits of a model, one after the other
 --
--- A refit replaces what the model has learned.  How good it was is kept in the
--- model's table version and, where option keep_models asks for it, what it had
+-- A refit replaces what the model has learned.  How good each fit was is kept in
+-- the model's table version and, where option keep_models asks for it, what it had
 -- learned in tables former_… of the same columns and the number of the version.
 
 CREATE FUNCTION model_version(name text) RETURNS integer
@@ -97,7 +97,7 @@ $$;
 
 COMMENT ON FUNCTION prune_versions IS 'forgets former versions of a model that its options do not ask for';
 
--- Before another version comes: measure this one, keep it if that is wanted.
+-- Before another version comes.
 CREATE FUNCTION end_version(m model) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -109,15 +109,10 @@ BEGIN
         PERFORM socrec.keep_learned(m);
     END IF;
     EXECUTE format('UPDATE %I.version v SET replaced_at = now(), kept = $2 WHERE v.version = $1', m.name) USING m.version, keeps;
-    IF (m.options ->> 'versions')::integer > 0 THEN
-        EXECUTE format('UPDATE %1$I.version v SET (n, sse, mse, rmse, mae, coverage) =
-                (SELECT e.n, e.sse, e.mse, e.rmse, e.mae, e.coverage FROM %1$I.evaluation e)
-            WHERE v.version = $1', m.name) USING m.version;
-    END IF;
 END
 $$;
 
-COMMENT ON FUNCTION end_version IS 'measures the present version of a model, which another is about to replace';
+COMMENT ON FUNCTION end_version IS 'writes down that another version of a model replaces the present one, and keeps that if it is wanted';
 
 -- After a fit.
 CREATE FUNCTION begin_version(m model) RETURNS void
@@ -135,6 +130,35 @@ END
 $$;
 
 COMMENT ON FUNCTION begin_version IS 'writes down the version of a model that was just fitted';
+
+-- What view evaluation says, from a fit in memory: the view looks up the ratings of
+-- each user, which takes hours where the source has no index for it.
+CREATE FUNCTION measure_version(m model) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    any_held_out boolean;
+BEGIN
+    EXECUTE format('SELECT EXISTS (SELECT FROM %I.rating WHERE held_out)', m.name) INTO any_held_out;
+    IF NOT any_held_out THEN
+        RETURN;
+    END IF;
+    EXECUTE socrec.fill_template(m, 'UPDATE %1$I.version v SET (n, sse, mse, rmse, mae, coverage) = (
+            SELECT count(*), socrec.sse(r.rating, p.prediction), socrec.mse(r.rating, p.prediction), socrec.rmse(r.rating, p.prediction),
+                socrec.mae(r.rating, p.prediction), avg((p.source = %9$L)::integer)::float8
+            FROM socrec.batch_predict($2, $3, NULL::%4$s, NULL::%5$s, $4, $5) p
+                JOIN %1$I.rating r ON r.%2$I %10$s p.user_id AND r.%3$I %11$s p.item_id AND r.held_out)
+        WHERE v.version = $1')
+        USING m.version,
+            socrec.fill_template(m, 'SELECT r.%2$I, r.%3$I' || CASE WHEN m.rating_column IS NULL THEN '' ELSE ', r.rating' END
+                || ' FROM %1$I.rating r WHERE NOT r.held_out'),
+            socrec.fill_template(m, 'SELECT r.%2$I, r.%3$I FROM %1$I.rating r WHERE r.held_out'),
+            m.method, m.options;
+END
+$$;
+
+COMMENT ON FUNCTION measure_version IS 'measures the version of a model that was just fitted on the ratings held out';
 
 -- Bring a former version back.  The present one is kept in its stead, so that
 -- this can be undone.
