@@ -366,8 +366,8 @@ LANGUAGE sql STABLE PARALLEL SAFE ROWS 100
 SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT e.label, e.metric, e.cutoff, max(e.value) FILTER (WHERE e.fold IS NULL), max(e.low) FILTER (WHERE e.fold IS NULL),
-        max(e.high) FILTER (WHERE e.fold IS NULL), avg(e.value) FILTER (WHERE e.fold IS NOT NULL),
-        stddev_samp(e.value) FILTER (WHERE e.fold IS NOT NULL), array_agg(e.value ORDER BY e.fold) FILTER (WHERE e.fold IS NOT NULL)
+        max(e.high) FILTER (WHERE e.fold IS NULL), avg(e.value ORDER BY e.fold) FILTER (WHERE e.fold IS NOT NULL),
+        stddev_samp(e.value ORDER BY e.fold) FILTER (WHERE e.fold IS NOT NULL), array_agg(e.value ORDER BY e.fold) FILTER (WHERE e.fold IS NOT NULL)
     FROM socrec.evaluation e
     WHERE e.run = fold_summary.run AND e.segment = 'all'
     GROUP BY e.label, e.metric, e.cutoff
