@@ -154,7 +154,7 @@ BEGIN
             socrec.fill_template(m, 'SELECT r.%2$I, r.%3$I' || CASE WHEN m.rating_column IS NULL THEN '' ELSE ', r.rating' END
                 || ' FROM %1$I.rating r WHERE NOT r.held_out'),
             socrec.fill_template(m, 'SELECT r.%2$I, r.%3$I FROM %1$I.rating r WHERE r.held_out'),
-            m.method, m.options;
+            m.method, m.options - 'holdout';
 END
 $$;
 

@@ -255,7 +255,7 @@ CALL socrec.refit('likes');
 SELECT v.n = e.n AS same_n, abs(v.sse - e.sse) < 1e-5 * e.sse AS same_error, v.coverage = e.coverage AS same_coverage
 FROM people.evaluation e, people.version v WHERE v.replaced_at IS NULL;
 SELECT version, n, sse FROM likes.version;
-SELECT version FROM socrec.create_model('marks', 'SELECT member, page FROM visit', 'member', 'page', NULL, options => '{"holdout": 0.2}');
+SELECT version, options -> 'holdout' AS holdout FROM socrec.create_model('marks', 'SELECT member, page FROM visit', 'member', 'page', NULL);
 CALL socrec.refit('marks');
 SELECT v.n = e.n AS same_n, abs(v.sse - e.sse) < 1e-5 * e.sse AS same_error, v.coverage = e.coverage AS same_coverage
 FROM marks.evaluation e, marks.version v WHERE v.replaced_at IS NULL;
