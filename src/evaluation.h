@@ -137,10 +137,17 @@ typedef struct UserResult
 	double error[N_SEGMENTS][N_ERROR_METRICS]; /* sums over them */
 } UserResult;
 
+/* A relevant candidate with a score, and its place among all with one. */
+typedef struct Positive
+{
+	double score;
+	int32 place;
+} Positive;
+
 /* What making lists works in. */
 typedef struct ListWork
 {
-	double *scores; /* one a column, as are the next two */
+	double *scores; /* one a column, as are the next two; NaN where there is none */
 	double *gains;  /* 0: not relevant */
 	int32 *exposure;
 	candidate_heap heap;
@@ -148,8 +155,12 @@ typedef struct ListWork
 	double *list_graded;
 	int32 *popular_limit; /* by cutoff: the last column of the user's popular list */
 	double *overlap;      /* one a row */
-	int32 *positives;     /* the relevant candidates */
-	uint64 *hashes;       /* of the lists, by cutoff and user */
+	int32 n_packed;       /* candidates that have a score */
+	double *packed;       /* theirs */
+	int32 *packed_columns;
+	int32 n_positives;
+	Positive *positives; /* a user's, of those */
+	uint64 *hashes;      /* of the lists, by cutoff and user */
 } ListWork;
 
 /* A metric that is a ratio of sums over users. */

@@ -16,8 +16,8 @@
 /* Rows between two looks for a cancel request. */
 #define INTERRUPT_ROWS 1024
 
-/* Additions that the diversity of lists may take in one fold, about a second. */
-#define DIVERSITY_ADDITIONS INT64CONST(300000000)
+/* Additions that the diversity of lists may take in one fold, some tenths of a second. */
+#define DIVERSITY_ADDITIONS INT64CONST(100000000)
 
 /*
  * The lower median of the ratings trained on: the value that at least half of

@@ -17,10 +17,19 @@
 #include "distribution.h"
 #include "evaluation.h"
 #include "ranking.h"
+#include "wide.h"
 
-/* In place of a score: the method has none; the item is no candidate. */
+/* Four scores, in as many vectors as the machine needs for them, and their comparison. */
+#define LANES 4
+typedef double ScoreLanes
+	__attribute__((vector_size(LANES * sizeof(double)), aligned(8), may_alias));
+typedef int64 CountLanes __attribute__((vector_size(LANES * sizeof(int64))));
+
+/* In place of a score that the method does not have. */
 #define NO_SCORE (-DBL_MAX)
-#define NO_CANDIDATE NAN
+
+/* Scores that are compared at once. */
+#define SCORE_BLOCK 2048
 
 static inline int32
 longest_list(const EvaluationOptions *options)
@@ -47,11 +56,37 @@ lists_prepare(const Fold *fold, const EvaluationOptions *options, Budget *budget
 	work->list_graded = budget_alloc(budget, longest, sizeof(double), "lists");
 	work->popular_limit = budget_alloc(budget, options->n_cutoffs, sizeof(int32), "lists");
 	work->overlap = budget_alloc(budget, fold->train->n_rows, sizeof(double), "lists");
-	work->positives = budget_alloc(budget, n_columns, sizeof(int32), "lists");
+	work->packed = budget_alloc(budget, (Size) n_columns + 1, sizeof(double), "lists");
+	work->packed_columns = budget_alloc(budget, (Size) n_columns + 1, sizeof(int32), "lists");
+	work->positives = budget_alloc(budget, n_columns, sizeof(Positive), "lists");
 	work->hashes =
 		budget_alloc(budget, (Size) fold->n_users * options->n_cutoffs, sizeof(uint64), "lists");
 	work->heap.capacity = longest;
 	return work;
+}
+
+/*
+ * Collect the candidates that have a score, by column.
+ */
+static void
+collect_scored(ListWork *work, const Fold *fold, const TestUser *test)
+{
+	double *restrict packed = work->packed;
+	int32 *restrict columns = work->packed_columns;
+	double *restrict scores = work->scores;
+	int32 n_columns = fold->train->n_columns;
+	int32 n = 0;
+
+	for (int32 i = 0; i < test->known.n; i++)
+		scores[test->known.ratings[i].column] = NAN;
+	/* Without a branch, as which have one is hard to guess. */
+	for (int32 column = 0; column < n_columns; column++)
+	{
+		packed[n] = scores[column];
+		columns[n] = column;
+		n += !isnan(scores[column]);
+	}
+	work->n_packed = n;
 }
 
 /*
@@ -62,63 +97,147 @@ lists_prepare(const Fold *fold, const EvaluationOptions *options, Budget *budget
 static void
 rank_candidates(ListWork *work, const Fold *fold, const TestUser *test)
 {
-	double *scores = work->scores;
 	double worst = -INFINITY;
+	int32 scored = 0;
+	int32 rated = 0;
 
-	for (int32 i = 0; i < test->known.n; i++)
-		scores[test->known.ratings[i].column] = -INFINITY;
 	work->heap.n = 0;
+	for (int32 i = 0; i < work->n_packed; i++)
+	{
+		if (work->heap.n == work->heap.capacity && !(work->packed[i] > worst))
+			continue;
+		candidate_offer(&work->heap, work->packed[i], work->packed_columns[i]);
+		worst = work->heap.entries[0].score;
+	}
 	for (int32 column = 0; column < fold->train->n_columns; column++)
 	{
-		double score = scores[column];
-
-		if (isnan(score))
-			scores[column] = score = NO_SCORE;
-		if (!(score > worst))
-			continue;
-		candidate_offer(&work->heap, score, column);
 		if (work->heap.n == work->heap.capacity)
-			worst = work->heap.entries[0].score;
+			break;
+		if (scored < work->n_packed && work->packed_columns[scored] == column)
+			scored++;
+		else if (rated < test->known.n && test->known.ratings[rated].column == column)
+			rated++;
+		else
+			candidate_offer(&work->heap, NO_SCORE, column);
 	}
 	candidate_sort(&work->heap);
-	for (int32 i = 0; i < test->known.n; i++)
-		scores[test->known.ratings[i].column] = NO_CANDIDATE;
 }
 
 /*
- * How many candidates stand before a column in the order.  Both loops are
- * comparisons alone, which become vector instructions.
+ * How many of n scores are above one; above it or equal to it.  Loops of
+ * comparisons alone, as they run over all candidates for every relevant item.
+ */
+WIDE_INTEGERS static int32
+count_above(const double *scores, int32 n, double score)
+{
+	ScoreLanes limit = {score, score, score, score};
+	CountLanes lanes = {0};
+	int32 count = 0;
+	int32 i = 0;
+
+	for (; i + LANES <= n; i += LANES)
+		lanes -= (CountLanes) (*(const ScoreLanes *) (scores + i) > limit);
+	for (; i < n; i++)
+		count += scores[i] > score;
+	return count + (int32) (lanes[0] + lanes[1] + lanes[2] + lanes[3]);
+}
+
+WIDE_INTEGERS static int32
+count_from(const double *scores, int32 n, double score)
+{
+	ScoreLanes limit = {score, score, score, score};
+	CountLanes lanes = {0};
+	int32 count = 0;
+	int32 i = 0;
+
+	for (; i + LANES <= n; i += LANES)
+		lanes -= (CountLanes) (*(const ScoreLanes *) (scores + i) >= limit);
+	for (; i < n; i++)
+		count += scores[i] >= score;
+	return count + (int32) (lanes[0] + lanes[1] + lanes[2] + lanes[3]);
+}
+
+/*
+ * The place of the first of n ascending columns that is not before the given one.
  */
 static int32
-count_before(const double *scores, int32 n_columns, int32 column)
+find_column(const char *columns, Size stride, int32 n, int32 column)
 {
-	double score = scores[column];
-	int32 n = 0;
+	int32 low = 0;
 
-	for (int32 i = 0; i < column; i++)
-		n += scores[i] >= score;
-	for (int32 i = column + 1; i < n_columns; i++)
-		n += scores[i] > score;
-	return n;
+	while (low < n)
+	{
+		int32 middle = low + (n - low) / 2;
+
+		if (*(const int32 *) (columns + middle * stride) < column)
+			low = middle + 1;
+		else
+			n = middle;
+	}
+	return low;
+}
+
+/*
+ * Find the relevant candidates with a score among all with one; of those without,
+ * return how many candidates stand before them in the order.
+ */
+static double
+find_positives(ListWork *work, const TestUser *test)
+{
+	double before = 0;
+
+	work->n_positives = 0;
+	for (int32 i = 0; i < test->n; i++)
+	{
+		int32 column = test->tested[i].column;
+		int32 place;
+
+		if (!test->tested[i].is_relevant || column < 0)
+			continue;
+		place =
+			find_column((const char *) work->packed_columns, sizeof(int32), work->n_packed, column);
+		if (place < work->n_packed && work->packed_columns[place] == column)
+			work->positives[work->n_positives++] = (Positive){work->packed[place], place};
+		else
+			before += work->n_packed + column - place -
+					  find_column((const char *) test->known.ratings, sizeof(KnnEntry),
+								  test->known.n, column);
+	}
+	return before;
 }
 
 /*
  * The area under the ROC curve of one user: the share of pairs of a relevant
  * candidate and another one in which the relevant one stands before.  The order
  * has no ties.  NaN when there is no such pair.
+ *
+ * Scores are compared in blocks, each with all relevant ones, that stay in the
+ * first-level cache.
  */
 static double
 measure_auc(ListWork *work, const Fold *fold, const TestUser *test)
 {
 	int32 n_positives = test->n_warm_relevant;
 	double n_negatives = (double) fold->train->n_columns - test->known.n - n_positives;
-	double before = 0;
+	double before;
 
 	if (n_positives == 0 || n_negatives == 0)
 		return NAN;
-	for (int32 i = 0; i < test->n; i++)
-		if (test->tested[i].is_relevant && test->tested[i].column >= 0)
-			before += count_before(work->scores, fold->train->n_columns, test->tested[i].column);
+	before = find_positives(work, test);
+	for (int32 start = 0; start < work->n_packed; start += SCORE_BLOCK)
+	{
+		const double *block = work->packed + start;
+		int32 n = Min(SCORE_BLOCK, work->n_packed - start);
+
+		for (int32 i = 0; i < work->n_positives; i++)
+		{
+			double score = work->positives[i].score;
+			int32 split = Max(0, Min(n, work->positives[i].place - start));
+
+			before +=
+				count_from(block, split, score) + count_above(block + split, n - split, score);
+		}
+	}
 	/* The positives before the first, second ... positive. */
 	before -= (double) n_positives * (n_positives - 1) / 2;
 	return 1 - before / (n_positives * n_negatives);
@@ -187,6 +306,8 @@ measure_diversity(ListWork *work, const Fold *fold, const EvaluationOptions *opt
 				  UserResult *result)
 {
 	const Ratings *train = fold->train;
+	const int32 *rows = train->column_row;
+	double *overlap = work->overlap;
 	double pairs = 0; /* sum of cosines */
 	int cutoff = 0;
 
@@ -200,8 +321,8 @@ measure_diversity(ListWork *work, const Fold *fold, const EvaluationOptions *opt
 
 		for (int64 p = start; p < end; p++)
 		{
-			common += work->overlap[train->column_row[p]];
-			work->overlap[train->column_row[p]] += length;
+			common += overlap[rows[p]];
+			overlap[rows[p]] += length;
 		}
 		pairs += common * length;
 		while (cutoff < options->n_cutoffs &&
@@ -214,9 +335,10 @@ measure_diversity(ListWork *work, const Fold *fold, const EvaluationOptions *opt
 	for (int32 r = 0; r < work->heap.n; r++)
 	{
 		int32 column = work->heap.entries[r].id;
+		int64 end = train->column_start[column + 1];
 
-		for (int64 p = train->column_start[column]; p < train->column_start[column + 1]; p++)
-			work->overlap[train->column_row[p]] = 0;
+		for (int64 p = train->column_start[column]; p < end; p++)
+			overlap[rows[p]] = 0;
 	}
 }
 
@@ -283,6 +405,7 @@ void
 lists_measure(ListWork *work, const Fold *fold, const EvaluationOptions *options, int32 user,
 			  const TestUser *test, UserResult *result)
 {
+	collect_scored(work, fold, test);
 	rank_candidates(work, fold, test);
 	for (int32 i = 0; i < test->n; i++)
 		if (test->tested[i].is_relevant && test->tested[i].column >= 0)
