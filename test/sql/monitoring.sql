@@ -111,7 +111,7 @@ SELECT day = (now() - interval '39 days')::date AS first, version, n, sse, mse, 
 SELECT sum(n), sum(sse), sum(mean_actual * n) FROM likes.daily_error;
 SELECT count(*), sum((CASE WHEN EXISTS (SELECT FROM click c WHERE c.member = i.member AND c.page = i.page AND c.kind = 'click'
     AND c.at >= i.at AND c.at < i.at + interval '2 days'
-    AND NOT EXISTS (SELECT FROM likes.impression j WHERE j.member = i.member AND j.page = i.page AND j.at > i.at AND j.at <= c.at)) THEN 1 ELSE 0 END - 0.1) ^ 2) FROM likes.impression i;
+    AND NOT EXISTS (SELECT FROM likes.impression j WHERE j.member = i.member AND j.page = i.page AND j.at > i.at AND j.at <= c.at)) THEN 1 ELSE 0 END - 0.1::float8) ^ 2) FROM likes.impression i;
 INSERT INTO likes.impression (member, page, rank, prediction) VALUES (1, 'p1', 1, 0.5);
 SELECT count(*) FROM likes.realized_error WHERE predicted = 0.5;
 DELETE FROM likes.impression WHERE prediction = 0.5;
@@ -290,7 +290,7 @@ SET ROLE regress_reader;
 SELECT count(*) > 0 FROM pages.recommend(1);
 SELECT count(*) > 0 FROM pages.recommend(1, log => true);
 SELECT count(*) FROM pages.impression;
-SELECT count(*) FROM pages.daily_performance;
+SELECT has_table_privilege('pages.daily_performance', 'SELECT'), has_table_privilege('pages.realized_error', 'SELECT');
 SELECT count(*) FROM pages.version;
 SELECT socrec.log_impressions('people');
 SELECT socrec.track_outcomes('pages', 'click');
