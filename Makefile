@@ -10,11 +10,11 @@ EXTVERSION   = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" socrec.cont
 
 # One capability, one name: each of these is src/NAME.c, sql/NAME.sql,
 # test/sql/NAME.sql, expected/NAME.out and docs/NAME.md (model is SQL only).
-CAPABILITIES = svec similarity neighbors prediction metrics model batch evaluation prepare describe profile segment
+CAPABILITIES = svec similarity neighbors prediction metrics model batch evaluation monitoring prepare describe profile segment
 
 MODULE_big = socrec
 OBJS       = $(patsubst %.c,%.o,$(wildcard src/*.c))
-SQL_PARTS  = $(patsubst %,sql/%.sql,$(CAPABILITIES) ranking diversity method prepare_views evaluation_engine tuning)
+SQL_PARTS  = $(patsubst %,sql/%.sql,$(CAPABILITIES) ranking diversity method prepare_views evaluation_engine tuning version)
 DATA_built = socrec--$(EXTVERSION).sql
 EXTRA_CLEAN = socrec--*.sql build output_regress
 

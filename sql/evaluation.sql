@@ -321,7 +321,7 @@ BEGIN
     EXECUTE format('WITH result AS MATERIALIZED (SELECT r.* FROM %s)%s
         INSERT INTO socrec.evaluation
         SELECT $1, now(), current_user, ($2).source, ($2).models[r.method], ($2).labels[r.method], ($2).methods[r.method],
-            ($2).method_options[r.method] - ARRAY[''holdout'', ''seed''], ($2).split, ($2).options, (($2).options ->> ''seed'')::bigint,
+            ($2).method_options[r.method] - ARRAY[''holdout'', ''seed'', ''versions'', ''keep_models''], ($2).split, ($2).options, (($2).options ->> ''seed'')::bigint,
             r.fold, r.segment, r.metric, r.cutoff, r.value, r.low, r.high, r.n_measured
         FROM result r WHERE r.kind = ''metric''',
         socrec.evaluation_result(plan, stored <> ''), stored)

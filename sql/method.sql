@@ -91,12 +91,6 @@ BEGIN ATOMIC
             rating_mean float8, rating_min float8, rating_max float8,
             rating_count bigint NOT NULL, user_count bigint NOT NULL, item_count bigint NOT NULL)',
         'COMMENT ON TABLE %1$I.fit IS ''what the model was fitted on, one row''',
-        'CREATE TABLE %1$I.user_metric (
-            run bigint NOT NULL, fold integer, %2$I %4$s %12$s NOT NULL, cutoff integer, n_relevant integer,
-            "precision" float8, recall float8, hit_rate float8, ndcg float8, graded_ndcg float8, average_precision float8,
-            reciprocal_rank float8, auc float8, squared_error float8, absolute_error float8, n_predictions integer)',
-        'COMMENT ON TABLE %1$I.user_metric IS ''how well each user was served in the last evaluation of this model by its owner''',
-        'COMMENT ON COLUMN %1$I.user_metric.run IS ''number of the run in socrec.evaluation''',
         'CREATE TABLE %1$I.item (
             id integer PRIMARY KEY, %3$I %5$s %13$s NOT NULL UNIQUE, rating_count integer NOT NULL,
             mean float8 NOT NULL, bias float8 NOT NULL, norm float8 NOT NULL, neighbors socrec.svec)
@@ -461,14 +455,21 @@ BEGIN
         'COMMENT ON COLUMN %1$I.evaluation.sse IS ''M, the sum of (actual - predicted)^2''',
         'COMMENT ON COLUMN %1$I.evaluation.coverage IS ''share of predictions made by the method itself, not by its fallback''',
         'GRANT SELECT ON ALL TABLES IN SCHEMA %1$I TO PUBLIC',
-        'REVOKE SELECT ON %1$I.user_metric FROM PUBLIC'];
-    IF m.method = 'user_knn' THEN
-        statements := statements || ARRAY[
-            'CREATE FUNCTION %1$I.forget_user(target_user %4$s) RETURNS void
-                LANGUAGE sql VOLATILE PARALLEL UNSAFE
-                BEGIN ATOMIC DELETE FROM %1$I.user_neighbor u WHERE u.%2$I %10$s $1; END',
-            'COMMENT ON FUNCTION %1$I.forget_user IS ''removes what this model, unlike others, stores of a user'''];
-    END IF;
+        -- What follows tells of single users: for the owner alone.
+        'CREATE TABLE %1$I.user_metric (
+            run bigint NOT NULL, fold integer, %2$I %4$s %12$s NOT NULL, cutoff integer, n_relevant integer,
+            "precision" float8, recall float8, hit_rate float8, ndcg float8, graded_ndcg float8, average_precision float8,
+            reciprocal_rank float8, auc float8, squared_error float8, absolute_error float8, n_predictions integer)',
+        'COMMENT ON TABLE %1$I.user_metric IS ''how well each user was served in the last evaluation of this model by its owner''',
+        'COMMENT ON COLUMN %1$I.user_metric.run IS ''number of the run in socrec.evaluation''',
+        socrec.version_statement(),
+        'COMMENT ON TABLE %1$I.version IS ''the fits of this model, the present one and former ones''',
+        'COMMENT ON COLUMN %1$I.version.replaced_at IS ''null: the present one''',
+        'COMMENT ON COLUMN %1$I.version.kept IS ''what it had learned is kept: CALL socrec.rollback can bring it back''',
+        'COMMENT ON COLUMN %1$I.version.sse IS ''error over the ratings held out, when a refit made it; view evaluation has it of the first''',
+        'GRANT SELECT ON %1$I.version TO PUBLIC',
+        socrec.forget_statement(m),
+        'COMMENT ON FUNCTION %1$I.forget_user IS ''removes what is stored of a user beside the ratings'''];
     RETURN ARRAY(SELECT socrec.fill_template(m, s.template)
                  FROM unnest(statements) WITH ORDINALITY s(template, n) ORDER BY s.n)
         || ARRAY[

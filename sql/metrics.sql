@@ -380,3 +380,10 @@ CREATE AGGREGATE paired_test(a double precision, b double precision, replicates 
 
 COMMENT ON AGGREGATE paired_test(double precision, double precision, integer, double precision, bigint) IS
     'mean of a - b over users with its bootstrap interval, paired t-test and Wilcoxon signed-rank test';
+
+CREATE FUNCTION proportion_interval(successes bigint, trials bigint, confidence double precision DEFAULT 0.95,
+    OUT value double precision, OUT low double precision, OUT high double precision, OUT n bigint)
+AS 'MODULE_PATHNAME', 'socrec_proportion_interval'
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION proportion_interval IS 'the share of successes with its Wilson score interval';

@@ -21,7 +21,8 @@ CREATE TABLE model (
     fit_duration interval,
     rating_count bigint,
     user_count bigint,
-    item_count bigint
+    item_count bigint,
+    version integer NOT NULL
 );
 
 COMMENT ON TABLE model IS 'every model of this database; socrec.models shows more';
@@ -30,6 +31,7 @@ COMMENT ON COLUMN model.source IS 'the table, view or query that the ratings com
 COMMENT ON COLUMN model.rating_column IS 'null for implicit feedback';
 COMMENT ON COLUMN model.options IS 'all options, defaults filled in';
 COMMENT ON COLUMN model.rating_count IS 'ratings that the model was fitted on, without those held out';
+COMMENT ON COLUMN model.version IS 'number of the fit, from 1; the table version of the model has the others';
 
 SELECT pg_catalog.pg_extension_config_dump('model', '');
 
@@ -125,7 +127,7 @@ LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    known jsonb := '{"holdout": null, "seed": 0, "item_regularization": 10, "user_regularization": 15, "baseline_epochs": 10}';
+    known jsonb := '{"holdout": null, "seed": 0, "versions": 10, "keep_models": 0, "item_regularization": 10, "user_regularization": 15, "baseline_epochs": 10}';
     choices CONSTANT jsonb := '{"center": ["none", "user", "item", "baseline"], "weighting": ["none", "tfidf", "bm25"],
         "similarity": ["cosine", "corated_cosine", "adjusted_cosine", "pearson", "jaccard", "euclidean"]}';
 BEGIN
@@ -149,7 +151,7 @@ BEGIN
         RAISE invalid_parameter_value USING MESSAGE = 'option "holdout" cannot be null', HINT = 'Leave it out for the default.';
     END IF;
     known := socrec.check_options('method ' || method, given, known, '{"holdout": "number"}', choices,
-        '{"k": "^-?[0-9]{1,9}$", "min_support": "^-?[0-9]{1,9}$", "baseline_epochs": "^-?[0-9]{1,9}$", "seed": "^-?[0-9]{1,18}$"}');
+        '{"versions": "^[0-9]{1,4}$", "keep_models": "^[0-9]{1,4}$", "k": "^-?[0-9]{1,9}$", "min_support": "^-?[0-9]{1,9}$", "baseline_epochs": "^-?[0-9]{1,9}$", "seed": "^-?[0-9]{1,18}$"}');
     IF NOT coalesce((known ->> 'holdout')::float8 BETWEEN 0 AND 0.9, true) THEN
         RAISE invalid_parameter_value
             USING MESSAGE = format('option "holdout" must be between 0 and 0.9, not %s', known ->> 'holdout');
@@ -311,7 +313,8 @@ BEGIN
             'similarity', 'reason', 'contribution', 'actual', 'predicted', 'squared_error', 'id', 'rating_count',
             'mean', 'bias', 'norm', 'neighbors', 'n', 'target_user', 'target_item', 'target_items', 'exclude_seen', 'min_support', 'training_only',
             'prediction', 'items', 'ratings', 'run', 'fold', 'cutoff', 'n_relevant', 'precision', 'recall', 'hit_rate', 'ndcg',
-            'graded_ndcg', 'average_precision', 'reciprocal_rank', 'auc', 'absolute_error', 'n_predictions') THEN
+            'graded_ndcg', 'average_precision', 'reciprocal_rank', 'auc', 'absolute_error', 'n_predictions',
+            'version', 'at', 'request', 'propensity', 'kind', 'value') THEN
             RAISE duplicate_column
                 USING MESSAGE = format('the model has a column "%s" of its own', (ARRAY[m.user_column, m.item_column])[i]),
                       HINT = 'Give a query as source that calls this column something else.';
@@ -338,6 +341,7 @@ BEGIN
         EXECUTE statement;
     END LOOP;
     m := socrec.fit_model(m);
+    PERFORM socrec.begin_version(m);
 
     -- A row without its schema is what DROP SCHEMA left behind.
     DELETE FROM socrec.model r WHERE r.name = m.name;
@@ -361,7 +365,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 AS $$
 BEGIN
     RETURN socrec.build_model(
-        ROW(name, source, user_column, item_column, rating_column, method, options, NULL, NULL, NULL, NULL, NULL, NULL)::socrec.model,
+        ROW(name, source, user_column, item_column, rating_column, method, options, NULL, NULL, NULL, NULL, NULL, NULL, 1)::socrec.model,
         pg_catalog.current_setting('search_path'));
 END
 $$;
@@ -406,11 +410,18 @@ DECLARE
     m socrec.model;
 BEGIN
     -- A second refit of the same model waits here for the first.
-    m := socrec.fit_model(socrec.lock_model(name));
+    m := socrec.lock_model(name);
+    PERFORM socrec.end_version(m);
+    m := socrec.fit_model(m);
+    EXECUTE format('SELECT max(version) + 1 FROM %I.version', name) INTO m.version;
     UPDATE socrec.model r
         SET fitted_at = m.fitted_at, fit_duration = m.fit_duration, rating_count = m.rating_count,
-            user_count = m.user_count, item_count = m.item_count
+            user_count = m.user_count, item_count = m.item_count, version = m.version
         WHERE r.name = m.name;
+    PERFORM socrec.begin_version(m);
+    IF (m.options ->> 'versions')::integer > 0 THEN
+        PERFORM socrec.measure_version(m);
+    END IF;
 END
 $$;
 
@@ -423,7 +434,9 @@ AS $$
 #variable_conflict use_variable
 DECLARE
     m socrec.model := socrec.lock_model(name, orphan => true);
-    routines text;
+    own_views CONSTANT name[] := '{evaluation,prediction_error,recommendations,outcome,impression_outcome,realized_error,
+        daily_performance,daily_error,error_drift,input_drift}';
+    statement text;
 BEGIN
     IF to_regnamespace(quote_ident(name)) IS NULL THEN
         NULL; -- only the row is left
@@ -431,16 +444,25 @@ BEGIN
         EXECUTE format('DROP SCHEMA %I CASCADE', name);
     ELSE
         -- Piece by piece, so that what others have built on it stops the drop.
-        SELECT string_agg(p.oid::regprocedure::text, ', ') INTO routines
-            FROM pg_proc p
-            WHERE p.pronamespace = quote_ident(name)::regnamespace
-                AND p.proname IN ('recommend', 'predictions', 'prediction', 'predict', 'similar_items', 'similar_users', 'explain', 'forget_user');
-        EXECUTE format('DROP VIEW %1$I.evaluation, %1$I.prediction_error, %1$I.recommendations', name);
-        EXECUTE 'DROP FUNCTION ' || routines;
-        EXECUTE format('DROP VIEW %I.rating', name);
-        EXECUTE format(CASE m.method WHEN 'user_knn' THEN 'DROP TABLE %1$I.item, %1$I.fit, %1$I.user_metric, %1$I.user_neighbor'
-            ELSE 'DROP TABLE %1$I.item, %1$I.fit, %1$I.user_metric' END, name);
-        EXECUTE format('DROP SCHEMA %I', name);
+        FOR statement IN
+            SELECT 'DROP VIEW ' || string_agg(c.oid::regclass::text, ', ') FROM pg_class c
+                WHERE c.relnamespace = quote_ident(name)::regnamespace AND c.relname = ANY (own_views)
+            UNION ALL
+            SELECT 'DROP FUNCTION ' || string_agg(p.oid::regprocedure::text, ', ') FROM pg_proc p
+                WHERE p.pronamespace = quote_ident(name)::regnamespace
+                    AND p.proname IN ('recommend', 'predictions', 'prediction', 'predict', 'similar_items', 'similar_users', 'explain', 'forget_user')
+            UNION ALL
+            SELECT format('DROP VIEW %I.rating', name)
+            UNION ALL
+            SELECT 'DROP TABLE ' || string_agg(c.oid::regclass::text, ', ') FROM pg_class c
+                WHERE c.relnamespace = quote_ident(name)::regnamespace AND c.relkind = 'r'
+                    AND (c.relname IN ('user_metric', 'version', 'impression', 'reference')
+                        OR regexp_replace(c.relname, '^former_', '') = ANY (socrec.learned_tables(m.method)))
+            UNION ALL
+            SELECT format('DROP SCHEMA %I', name)
+        LOOP
+            EXECUTE statement;
+        END LOOP;
     END IF;
     DELETE FROM socrec.model r WHERE r.name = name;
 END

@@ -340,7 +340,8 @@ collect_categories(Profiler *profiler, int32 user)
 
 /*
  * Shannon's entropy in bits of the user's events, over categories where there
- * are any, else over items.
+ * are any, else over items.  Summed in units of 2^-32, so that the result does not
+ * depend on the order in which a query brought them.
  */
 static double
 event_entropy(const Profiler *profiler)
@@ -348,7 +349,7 @@ event_entropy(const Profiler *profiler)
 	bool by_category = profiler->crowd.category != NULL;
 	int32 n = by_category ? profiler->n_categories : profiler->n_items;
 	double total = 0;
-	double sum = 0; /* of n * log2(n) */
+	int64 sum = 0; /* of n * log2(n) */
 
 	for (int32 i = 0; i < n; i++)
 	{
@@ -356,9 +357,9 @@ event_entropy(const Profiler *profiler)
 								   : profiler->item[profiler->items[i]].events;
 
 		total += events;
-		sum += events * log2(events);
+		sum += llrint(ldexp(events * log2(events), 32));
 	}
-	return n == 0 ? NAN : Max(0, log2(total) - sum / total);
+	return n == 0 ? NAN : Max(0, log2(total) - ldexp((double) sum, -32) / total);
 }
 
 /*

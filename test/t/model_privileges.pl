@@ -110,7 +110,7 @@ refused('reader', $_->[0], $_->[1], "a reader cannot: $_->[0]")
     [ 'DELETE FROM films.fit', '42501: permission denied for table fit' ],
     [ 'INSERT INTO films.fit SELECT * FROM films.fit', '42501: permission denied for table fit' ],
     [ 'TRUNCATE films.item', '42501: permission denied for table item' ],
-    [ 'SELECT people.forget_user(1)', '42501: permission denied for table user_neighbor' ],
+    [ 'SELECT people.forget_user(1)', '42501: permission denied for table user_metric' ],
     [ 'CREATE TABLE films.mine ()', '42501: permission denied for schema films' ],
     [ 'TRUNCATE socrec.model', '42501: permission denied for table model' ],
     [ q{UPDATE socrec.model SET source = 'evil' WHERE name = 'films'}, '42501: must be owner of model films' ],

@@ -1,0 +1,203 @@
+-- version: the fits of a model, one after the other
+--
+-- A refit replaces what the model has learned.  How good each fit was is kept in
+-- the model's table version and, where option keep_models asks for it, what it had
+-- learned in tables former_… of the same columns and the number of the version.
+
+CREATE FUNCTION model_version(name text) RETURNS integer
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT m.version FROM model m WHERE m.name = $1;
+END;
+
+COMMENT ON FUNCTION model_version IS 'number of the fit that a model is at';
+
+-- The tables that a fit fills.
+CREATE FUNCTION learned_tables(method text) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT ARRAY['fit', 'item'] || CASE method WHEN 'user_knn' THEN ARRAY['user_neighbor'] ELSE '{}' END;
+END;
+
+COMMENT ON FUNCTION learned_tables IS 'the tables of a model that its fit fills';
+
+CREATE FUNCTION version_statement() RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT 'CREATE TABLE %1$I.version (
+            version integer PRIMARY KEY, fitted_at timestamptz NOT NULL, fit_duration interval,
+            rating_count bigint, user_count bigint, item_count bigint, replaced_at timestamptz, kept boolean NOT NULL DEFAULT false,
+            n bigint, sse float8, mse float8, rmse float8, mae float8, coverage float8)';
+END;
+
+COMMENT ON FUNCTION version_statement IS 'template of the statement that creates a model''s table version';
+
+-- Erasure: what is stored of a user beside the ratings, of the tables that there
+-- are now.
+CREATE FUNCTION forget_statement(m model) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT format('CREATE OR REPLACE FUNCTION %%1$I.forget_user(target_user %%4$s) RETURNS void
+            LANGUAGE sql VOLATILE PARALLEL UNSAFE
+            BEGIN ATOMIC %s END',
+        string_agg(format('DELETE FROM %%1$I.%s t WHERE t.%%2$I %%10$s $1;', t.name), ' ' ORDER BY t.name))
+    FROM unnest(ARRAY['user_metric', 'user_neighbor', 'former_user_neighbor', 'impression']) t(name)
+    WHERE t.name = 'user_metric' OR t.name = ANY (socrec.learned_tables(m.method)) OR to_regclass(format('%I.%I', m.name, t.name)) IS NOT NULL
+$$;
+
+COMMENT ON FUNCTION forget_statement IS 'template of a model''s function forget_user';
+
+-- Copy what a model has learned to the tables of former versions.
+CREATE FUNCTION keep_learned(m model) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    learned text;
+BEGIN
+    FOREACH learned IN ARRAY socrec.learned_tables(m.method) LOOP
+        IF to_regclass(format('%I.%I', m.name, 'former_' || learned)) IS NULL THEN
+            EXECUTE format('CREATE TABLE %1$I.%2$I AS SELECT t.*, %4$s AS version FROM %1$I.%3$I t',
+                m.name, 'former_' || learned, learned, m.version);
+            EXECUTE format('COMMENT ON TABLE %I.%I IS ''what former versions of the model had learned''', m.name, 'former_' || learned);
+            EXECUTE socrec.fill_template(m, socrec.forget_statement(m));
+        ELSE
+            EXECUTE format('INSERT INTO %1$I.%2$I SELECT t.*, %4$s FROM %1$I.%3$I t', m.name, 'former_' || learned, learned, m.version);
+        END IF;
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION keep_learned IS 'copies what a model has learned, to come back to it';
+
+-- Forget former versions that the options do not ask for.
+CREATE FUNCTION prune_versions(m model, current_version integer) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    former text;
+BEGIN
+    EXECUTE format('DELETE FROM %1$I.version v WHERE v.version <> $1 AND v.version NOT IN (
+            SELECT o.version FROM %1$I.version o WHERE o.version <> $1 ORDER BY o.replaced_at DESC, o.version DESC LIMIT $2)', m.name)
+        USING current_version, greatest((m.options ->> 'versions')::integer, (m.options ->> 'keep_models')::integer);
+    EXECUTE format('UPDATE %1$I.version v SET kept = false WHERE v.kept AND v.version NOT IN (
+            SELECT o.version FROM %1$I.version o WHERE o.kept ORDER BY o.replaced_at DESC, o.version DESC LIMIT $1)', m.name)
+        USING (m.options ->> 'keep_models')::integer;
+    FOR former IN
+        SELECT 'former_' || t FROM unnest(socrec.learned_tables(m.method)) t
+        WHERE to_regclass(format('%I.%I', m.name, 'former_' || t)) IS NOT NULL
+    LOOP
+        EXECUTE format('DELETE FROM %1$I.%2$I f WHERE f.version NOT IN (SELECT v.version FROM %1$I.version v WHERE v.kept)', m.name, former);
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION prune_versions IS 'forgets former versions of a model that its options do not ask for';
+
+-- Before another version comes.
+CREATE FUNCTION end_version(m model) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    keeps boolean := (m.options ->> 'keep_models')::integer > 0;
+BEGIN
+    IF keeps THEN
+        PERFORM socrec.keep_learned(m);
+    END IF;
+    EXECUTE format('UPDATE %I.version v SET replaced_at = now(), kept = $2 WHERE v.version = $1', m.name) USING m.version, keeps;
+END
+$$;
+
+COMMENT ON FUNCTION end_version IS 'writes down that another version of a model replaces the present one, and keeps that if it is wanted';
+
+-- After a fit.
+CREATE FUNCTION begin_version(m model) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    EXECUTE format('INSERT INTO %I.version VALUES ($1, $2, $3, $4, $5, $6)', m.name)
+        USING m.version, m.fitted_at, m.fit_duration, m.rating_count, m.user_count, m.item_count;
+    PERFORM socrec.prune_versions(m, m.version);
+    IF to_regclass(format('%I.reference', m.name)) IS NOT NULL THEN
+        PERFORM socrec.store_reference(m);
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION begin_version IS 'writes down the version of a model that was just fitted';
+
+-- What view evaluation says, from a fit in memory: the view looks up the ratings of
+-- each user, which takes hours where the source has no index for it.
+CREATE FUNCTION measure_version(m model) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    any_held_out boolean;
+BEGIN
+    EXECUTE format('SELECT EXISTS (SELECT FROM %I.rating WHERE held_out)', m.name) INTO any_held_out;
+    IF NOT any_held_out THEN
+        RETURN;
+    END IF;
+    EXECUTE socrec.fill_template(m, 'UPDATE %1$I.version v SET (n, sse, mse, rmse, mae, coverage) = (
+            SELECT count(*), socrec.sse(r.rating, p.prediction), socrec.mse(r.rating, p.prediction), socrec.rmse(r.rating, p.prediction),
+                socrec.mae(r.rating, p.prediction), avg((p.source = %9$L)::integer)::float8
+            FROM socrec.batch_predict($2, $3, NULL::%4$s, NULL::%5$s, $4, $5) p
+                JOIN %1$I.rating r ON r.%2$I %10$s p.user_id AND r.%3$I %11$s p.item_id AND r.held_out)
+        WHERE v.version = $1')
+        USING m.version,
+            socrec.fill_template(m, 'SELECT r.%2$I, r.%3$I' || CASE WHEN m.rating_column IS NULL THEN '' ELSE ', r.rating' END
+                || ' FROM %1$I.rating r WHERE NOT r.held_out'),
+            socrec.fill_template(m, 'SELECT r.%2$I, r.%3$I FROM %1$I.rating r WHERE r.held_out'),
+            m.method, m.options - 'holdout';
+END
+$$;
+
+COMMENT ON FUNCTION measure_version IS 'measures the version of a model that was just fitted on the ratings held out';
+
+-- Bring a former version back.  The present one is kept in its stead, so that
+-- this can be undone.
+CREATE PROCEDURE rollback(name text, version integer DEFAULT NULL)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+    m socrec.model := socrec.lock_model(name);
+    target integer;
+    learned text;
+    learned_columns text;
+BEGIN
+    EXECUTE format('SELECT v.version FROM %I.version v WHERE v.kept AND CASE WHEN $1 IS NULL THEN v.version < $2 ELSE v.version = $1 END
+            ORDER BY v.replaced_at DESC, v.version DESC LIMIT 1', m.name)
+        INTO target USING version, m.version;
+    IF target IS NULL THEN
+        RAISE undefined_object
+            USING MESSAGE = CASE WHEN version IS NULL THEN format('no former version of model "%s" is kept', name)
+                    ELSE format('version %s of model "%s" is not kept', version, name) END,
+                HINT = format('Option "keep_models" says how many are; %I.version lists them.', name);
+    END IF;
+    PERFORM socrec.keep_learned(m);
+    EXECUTE format('UPDATE %I.version v SET replaced_at = CASE WHEN v.version = $1 THEN now() END, kept = v.version = $1
+        WHERE v.version IN ($1, $2)', m.name) USING m.version, target;
+    FOREACH learned IN ARRAY socrec.learned_tables(m.method) LOOP
+        SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) INTO learned_columns FROM pg_attribute a
+            WHERE a.attrelid = format('%I.%I', name, learned)::regclass AND a.attnum > 0 AND NOT a.attisdropped;
+        EXECUTE format('DELETE FROM %I.%I', name, learned);
+        EXECUTE format('INSERT INTO %1$I.%2$I (%3$s) SELECT %3$s FROM %1$I.%4$I f WHERE f.version = %5$s',
+            name, learned, learned_columns, 'former_' || learned, target);
+    END LOOP;
+    EXECUTE format('UPDATE socrec.model r
+            SET (fitted_at, fit_duration, rating_count, user_count, item_count, version) =
+                (SELECT v.fitted_at, v.fit_duration, v.rating_count, v.user_count, v.item_count, v.version FROM %I.version v WHERE v.version = $2)
+            WHERE r.name = $1', name) USING name, target;
+    PERFORM socrec.prune_versions(m, target);
+END
+$$;
+
+COMMENT ON PROCEDURE rollback IS 'brings a former version of a model back, by default the one before; refit makes a new one';
