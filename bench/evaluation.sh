@@ -32,8 +32,8 @@ export PGOPTIONS="-c max_parallel_workers_per_gather=0 -c max_parallel_maintenan
 sql() { psql -XqAt -v ON_ERROR_STOP=1 "$@"; }
 median() { sort -n | awk '{a[NR] = $1} END {print a[int((NR + 1) / 2)]}'; }
 
-# measure NAME STATEMENT: adds a line each to the files NAME.seconds, NAME.cpu and
-# NAME.memory (MB), and leaves what the statement returns in NAME.rows.
+# measure NAME STATEMENT: adds a line each to the files NAME.seconds, NAME.cpu,
+# NAME.memory (MB) and, of what the statement returns, NAME.rows.
 measure() {
     psql -XqAt -v ON_ERROR_STOP=1 >"$scratch/out" <<SQL
 SELECT pg_backend_pid() AS backend \gset
@@ -47,7 +47,7 @@ SQL
     awk '/^Time:/ {print $2 / 1000}' "$scratch/out" >>"$scratch/$1.seconds"
     awk -v tick="$(getconf CLK_TCK)" '/^CPU:/ {print $2 / tick}' "$scratch/out" >>"$scratch/$1.cpu"
     awk '/^Memory:/ {print $2}' "$scratch/out" >>"$scratch/$1.memory"
-    grep -vE '^(Time|CPU|Memory):' "$scratch/out" >"$scratch/$1.rows"
+    grep -vE '^(Time|CPU|Memory):' "$scratch/out" >>"$scratch/$1.rows"
 }
 
 make_table() {
@@ -80,7 +80,9 @@ for spec in "$@"; do
             max(n_measured) FILTER (WHERE metric = 'user_coverage')
             FROM socrec.evaluate_ratings('$query', $types, true, '{$methods}', \$\$$options\$\$, '$split') WHERE kind = 'metric' AND fold IS NULL"
     done
-    IFS='|' read -r fitted scored tested <"$scratch/whole.rows"
+    fitted=$(cut -d '|' -f 1 "$scratch/whole.rows" | median)
+    scored=$(cut -d '|' -f 2 "$scratch/whole.rows" | median)
+    tested=$(cut -d '|' -f 3 "$scratch/whole.rows" | median)
     awk -v n="$(sql -c "SELECT count(*) FROM $table")" -v kind="$split" -v fit="$(median <"$scratch/fit.seconds")" -v fit_cpu="$(median <"$scratch/fit.cpu")" \
         -v whole="$(median <"$scratch/whole.seconds")" -v whole_cpu="$(median <"$scratch/whole.cpu")" -v fitted="$fitted" -v scored="$scored" \
         -v tested="$tested" -v memory="$(median <"$scratch/whole.memory")" 'BEGIN {
