@@ -124,8 +124,8 @@ rank_candidates(ListWork *work, const Fold *fold, const TestUser *test)
 }
 
 /*
- * How many of n scores are above one; above it or equal to it.  Loops of
- * comparisons alone, as they run over all candidates for every relevant item.
+ * How many of n scores are above one.  A loop of comparisons alone, as it runs over
+ * all candidates for every relevant item.
  */
 WIDE_INTEGERS static int32
 count_above(const double *scores, int32 n, double score)
@@ -140,41 +140,6 @@ count_above(const double *scores, int32 n, double score)
 	for (; i < n; i++)
 		count += scores[i] > score;
 	return count + (int32) (lanes[0] + lanes[1] + lanes[2] + lanes[3]);
-}
-
-WIDE_INTEGERS static int32
-count_from(const double *scores, int32 n, double score)
-{
-	ScoreLanes limit = {score, score, score, score};
-	CountLanes lanes = {0};
-	int32 count = 0;
-	int32 i = 0;
-
-	for (; i + LANES <= n; i += LANES)
-		lanes -= (CountLanes) (*(const ScoreLanes *) (scores + i) >= limit);
-	for (; i < n; i++)
-		count += scores[i] >= score;
-	return count + (int32) (lanes[0] + lanes[1] + lanes[2] + lanes[3]);
-}
-
-/*
- * The place of the first of n ascending columns that is not before the given one.
- */
-static int32
-find_column(const char *columns, Size stride, int32 n, int32 column)
-{
-	int32 low = 0;
-
-	while (low < n)
-	{
-		int32 middle = low + (n - low) / 2;
-
-		if (*(const int32 *) (columns + middle * stride) < column)
-			low = middle + 1;
-		else
-			n = middle;
-	}
-	return low;
 }
 
 /*
@@ -194,14 +159,12 @@ find_positives(ListWork *work, const TestUser *test)
 
 		if (!test->tested[i].is_relevant || column < 0)
 			continue;
-		place =
-			find_column((const char *) work->packed_columns, sizeof(int32), work->n_packed, column);
+		place = column_place(work->packed_columns, sizeof(int32), work->n_packed, column);
 		if (place < work->n_packed && work->packed_columns[place] == column)
 			work->positives[work->n_positives++] = (Positive){work->packed[place], place};
 		else
 			before += work->n_packed + column - place -
-					  find_column((const char *) test->known.ratings, sizeof(KnnEntry),
-								  test->known.n, column);
+					  column_place(test->known.ratings, sizeof(KnnEntry), test->known.n, column);
 	}
 	return before;
 }
@@ -234,8 +197,9 @@ measure_auc(ListWork *work, const Fold *fold, const TestUser *test)
 			double score = work->positives[i].score;
 			int32 split = Max(0, Min(n, work->positives[i].place - start));
 
-			before +=
-				count_from(block, split, score) + count_above(block + split, n - split, score);
+			/* Those of an equal score stand before if their column does. */
+			before += count_above(block, split, nextafter(score, -INFINITY)) +
+					  count_above(block + split, n - split, score);
 		}
 	}
 	/* The positives before the first, second ... positive. */

@@ -78,25 +78,15 @@ baseline_taste(const Baseline *baseline, const MethodUser *user)
 Taste
 baseline_taste_without(const Baseline *baseline, Taste taste, const MethodUser *user, int32 column)
 {
-	int32 low = 0;
-	int32 high = user->n;
+	int32 place = column_place(user->ratings, sizeof(KnnEntry), user->n, column);
 
-	while (low < high)
-	{
-		int32 middle = low + (high - low) / 2;
-
-		if (user->ratings[middle].column < column)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low == user->n || user->ratings[low].column != column)
+	if (place == user->n || user->ratings[place].column != column)
 		return taste;
 	if (taste.n == 1)
 		return (Taste){0};
 	taste.n--;
-	taste.sum -= user->ratings[low].value;
-	taste.residual -= residual(baseline, &user->ratings[low]);
+	taste.sum -= user->ratings[place].value;
+	taste.residual -= residual(baseline, &user->ratings[place]);
 	return taste;
 }
 

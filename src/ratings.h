@@ -85,6 +85,27 @@ typedef struct RatingStatistics
 	double *row_bias;
 } RatingStatistics;
 
+/*
+ * The place of the first of n columns, ascending and stride bytes apart, that is
+ * not before the given one.
+ */
+static inline int32
+column_place(const void *columns, Size stride, int32 n, int32 column)
+{
+	int32 low = 0;
+
+	while (low < n)
+	{
+		int32 middle = low + (n - low) / 2;
+
+		if (*(const int32 *) ((const char *) columns + middle * stride) < column)
+			low = middle + 1;
+		else
+			n = middle;
+	}
+	return low;
+}
+
 extern Ratings *ratings_load(const char *query, bool transpose, Progress *progress);
 extern Ratings *ratings_load_timed(const char *query, Progress *progress);
 
