@@ -293,7 +293,6 @@ AS $$
 DECLARE
     number bigint;
     stored text := '';
-    replaced text[] := '{}';
     m record;
 BEGIN
     IF current_setting('transaction_read_only')::boolean THEN
@@ -312,7 +311,7 @@ BEGIN
     LOOP
         -- Two evaluations of a model take turns: its rows are those of one.
         EXECUTE format('LOCK TABLE %I.user_metric IN SHARE UPDATE EXCLUSIVE MODE', m.name);
-        replaced := replaced || m.name;
+        EXECUTE format('DELETE FROM %I.user_metric', m.name);
         stored := stored || format(', user_metric_%s AS (
             INSERT INTO %I.user_metric SELECT $1, r.fold, r.user_id, r.cutoff, r.n_relevant, r."precision", r.recall, r.hit_rate, r.ndcg,
                 r.graded_ndcg, r.average_precision, r.reciprocal_rank, r.auc, r.squared_error, r.absolute_error, r.n_predictions
@@ -326,9 +325,6 @@ BEGIN
         FROM result r WHERE r.kind = ''metric''',
         socrec.evaluation_result(plan, stored <> ''), stored)
         USING number, plan;
-    FOR m IN SELECT name FROM unnest(replaced) name LOOP
-        EXECUTE format('DELETE FROM %I.user_metric WHERE run <> $1', m.name) USING number;
-    END LOOP;
     RETURN number;
 END
 $$;
