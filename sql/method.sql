@@ -65,6 +65,21 @@ END;
 
 COMMENT ON FUNCTION fill_template IS 'a template of method.sql with the names of a model';
 
+CREATE FUNCTION execute_templates(m model, templates text[]) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    template text;
+BEGIN
+    FOREACH template IN ARRAY templates LOOP
+        EXECUTE socrec.fill_template(m, template);
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION execute_templates IS 'executes templates of method.sql with the names of a model, one after the other';
+
 -- What a rating is measured against: the expression that is taken off it before
 -- neighbors are averaged, and added again after.
 CREATE FUNCTION reference_rating(m model, user_mean text, user_bias text, item text) RETURNS text
@@ -401,6 +416,19 @@ END;
 
 COMMENT ON FUNCTION explain_statement IS 'template of a model''s function explain';
 
+-- How far rows e (actual, predicted, source) are off: what view evaluation says, and
+-- what is kept of each version.
+
+CREATE FUNCTION error_columns() RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT 'count(*) AS n, socrec.sse(e.actual, e.predicted) AS sse, socrec.mse(e.actual, e.predicted) AS mse,
+                socrec.rmse(e.actual, e.predicted) AS rmse, socrec.mae(e.actual, e.predicted) AS mae,
+                avg((e.source = %9$L)::integer)::float8 AS coverage';
+END;
+
+COMMENT ON FUNCTION error_columns IS 'template of the columns that tell of the error of predictions';
+
 -- All of them, in an order in which they can be created.
 
 CREATE FUNCTION model_statements(m model) RETURNS text[]
@@ -447,10 +475,7 @@ BEGIN
                 CROSS JOIN LATERAL %1$I.predictions(h.%2$I, h.items, true) p',
         'COMMENT ON VIEW %1$I.prediction_error IS ''prediction and squared error of every rating that was held out''',
         'CREATE VIEW %1$I.evaluation WITH (security_invoker = true) AS
-            SELECT count(*) AS n, socrec.sse(e.actual, e.predicted) AS sse, socrec.mse(e.actual, e.predicted) AS mse,
-                socrec.rmse(e.actual, e.predicted) AS rmse, socrec.mae(e.actual, e.predicted) AS mae,
-                avg((e.source = %9$L)::integer)::float8 AS coverage
-            FROM %1$I.prediction_error e',
+            SELECT ' || socrec.error_columns() || ' FROM %1$I.prediction_error e',
         'COMMENT ON VIEW %1$I.evaluation IS ''error over the ratings that were held out''',
         'COMMENT ON COLUMN %1$I.evaluation.sse IS ''M, the sum of (actual - predicted)^2''',
         'COMMENT ON COLUMN %1$I.evaluation.coverage IS ''share of predictions made by the method itself, not by its fallback''',
@@ -462,7 +487,10 @@ BEGIN
             reciprocal_rank float8, auc float8, squared_error float8, absolute_error float8, n_predictions integer)',
         'COMMENT ON TABLE %1$I.user_metric IS ''how well each user was served in the last evaluation of this model by its owner''',
         'COMMENT ON COLUMN %1$I.user_metric.run IS ''number of the run in socrec.evaluation''',
-        socrec.version_statement(),
+        'CREATE TABLE %1$I.version (
+            version integer PRIMARY KEY, fitted_at timestamptz NOT NULL, fit_duration interval,
+            rating_count bigint, user_count bigint, item_count bigint, replaced_at timestamptz, kept boolean NOT NULL DEFAULT false,
+            n bigint, sse float8, mse float8, rmse float8, mae float8, coverage float8)',
         'COMMENT ON TABLE %1$I.version IS ''the fits of this model, the present one and former ones''',
         'COMMENT ON COLUMN %1$I.version.replaced_at IS ''null: the present one''',
         'COMMENT ON COLUMN %1$I.version.kept IS ''what it had learned is kept: CALL socrec.rollback can bring it back''',

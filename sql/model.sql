@@ -411,7 +411,7 @@ DECLARE
 BEGIN
     -- A second refit of the same model waits here for the first.
     m := socrec.lock_model(name);
-    PERFORM socrec.end_version(m);
+    PERFORM socrec.end_version(m, (m.options ->> 'keep_models')::integer > 0);
     m := socrec.fit_model(m);
     EXECUTE format('SELECT max(version) + 1 FROM %I.version', name) INTO m.version;
     UPDATE socrec.model r

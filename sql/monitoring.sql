@@ -74,15 +74,13 @@ AS $$
 #variable_conflict use_variable
 DECLARE
     m socrec.model := socrec.lock_model(name);
-    statement text;
 BEGIN
     IF to_regclass(format('%I.impression', name)) IS NOT NULL THEN
         RETURN;
     END IF;
-    FOREACH statement IN ARRAY socrec.impression_statements(m) LOOP
-        EXECUTE socrec.fill_template(m, statement);
-    END LOOP;
-    EXECUTE socrec.fill_template(m, socrec.forget_statement(m));
+    PERFORM socrec.execute_templates(m, socrec.impression_statements(m));
+    -- Of the tables that there are now.
+    PERFORM socrec.execute_templates(m, ARRAY[socrec.forget_statement(m)]);
 END
 $$;
 
@@ -207,7 +205,6 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     m socrec.model := socrec.lock_model(name);
-    statement text;
 BEGIN
     IF outcomes IS NULL OR attribution IS NULL THEN
         RAISE null_value_not_allowed USING MESSAGE = 'outcomes and attribution must not be null';
@@ -217,9 +214,7 @@ BEGIN
     END IF;
     PERFORM socrec.log_impressions(name);
     PERFORM socrec.create_outcome_view(m, outcomes, caller_path);
-    FOREACH statement IN ARRAY socrec.outcome_statements(m, attribution) LOOP
-        EXECUTE socrec.fill_template(m, statement);
-    END LOOP;
+    PERFORM socrec.execute_templates(m, socrec.outcome_statements(m, attribution));
 END
 $$;
 
@@ -262,42 +257,47 @@ $$;
 
 COMMENT ON FUNCTION population_stability_index IS 'how much two distributions, given as counts by bin, differ: Σ (a - e) ln(a / e)';
 
+-- The distributions that are watched, of what is in the view of ratings now: how
+-- many ratings have each value, how many users gave how many.
+CREATE FUNCTION distribution_query(m model) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT CASE WHEN m.rating_column IS NULL THEN '' ELSE '
+                SELECT ''rating'' AS variable, r.rating AS x, count(*) AS n FROM %1$I.rating r WHERE NOT r.held_out GROUP BY r.rating
+                UNION ALL' END || '
+                SELECT ''activity'' AS variable, c.x::float8 AS x, count(*) AS n
+                FROM (SELECT count(*) AS x FROM %1$I.rating r WHERE NOT r.held_out GROUP BY r.%2$I) c GROUP BY c.x';
+END;
+
+COMMENT ON FUNCTION distribution_query IS 'template of the query for the distributions of a model''s ratings';
+
 -- What the present version was fitted on, in at most ten bins of about the same
 -- count, or one for each value if there are at most twenty.
 CREATE FUNCTION store_reference(m model) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    variable record;
 BEGIN
-    FOR variable IN
-        SELECT v.name, v.query FROM (VALUES
-            ('rating', 'SELECT r.rating AS x, count(*) AS n FROM %1$I.rating r WHERE NOT r.held_out GROUP BY r.rating'),
-            ('activity', 'SELECT c.x::float8, count(*) AS n
-                FROM (SELECT count(*) AS x FROM %1$I.rating r WHERE NOT r.held_out GROUP BY r.%2$I) c GROUP BY c.x'),
-            ('popularity', 'SELECT i.id::float8 AS x, i.rating_count AS n FROM %1$I.item i')) v(name, query)
-        WHERE v.name <> 'rating' OR m.rating_column IS NOT NULL
-    LOOP
-        EXECUTE socrec.fill_template(m, format('
-            WITH value AS (%s),
+    -- A popularity of infinity is for items that have come since.
+    EXECUTE socrec.fill_template(m, 'WITH value AS (' || socrec.distribution_query(m) || '
+                UNION ALL
+                SELECT ''popularity'', i.id::float8, i.rating_count FROM %1$I.item i),
             binned AS (
-                SELECT v.x, v.n, CASE WHEN count(*) OVER () <= 20 THEN row_number() OVER (ORDER BY v.x)
-                    ELSE ceil(10 * sum(v.n) OVER (ORDER BY v.x) / sum(v.n) OVER ()) END AS bin
-                FROM value v)
-            INSERT INTO %%1$I.reference (version, variable, low, n)
-            SELECT $1, $2, CASE WHEN min(min(b.x)) OVER () = min(b.x) THEN ''-Infinity'' ELSE min(b.x) END, sum(b.n)
-            FROM binned b GROUP BY b.bin', variable.query)) USING m.version, variable.name;
-    END LOOP;
-    -- Items that have come since.
-    EXECUTE format('INSERT INTO %1$I.reference VALUES ($1, ''popularity'', ''Infinity'', 0)', m.name) USING m.version;
+                SELECT v.*, CASE WHEN count(*) OVER one <= 20 THEN row_number() OVER ordered
+                    ELSE ceil(10 * sum(v.n) OVER ordered / sum(v.n) OVER one) END AS bin
+                FROM value v WINDOW one AS (PARTITION BY v.variable), ordered AS (one ORDER BY v.x))
+            INSERT INTO %1$I.reference (version, variable, low, n)
+            SELECT $1, b.variable, CASE WHEN min(min(b.x)) OVER (PARTITION BY b.variable) = min(b.x) THEN ''-Infinity'' ELSE min(b.x) END, sum(b.n)
+            FROM binned b GROUP BY b.variable, b.bin
+            UNION ALL
+            SELECT $1, ''popularity'', ''Infinity'', 0') USING m.version;
     EXECUTE format('DELETE FROM %1$I.reference f WHERE f.version NOT IN (SELECT v.version FROM %1$I.version v)', m.name);
 END
 $$;
 
 COMMENT ON FUNCTION store_reference IS 'writes down the distributions that a model was fitted on';
 
-CREATE FUNCTION drift_statements() RETURNS text[]
+CREATE FUNCTION drift_statements(m model) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT ARRAY[
@@ -310,11 +310,7 @@ BEGIN ATOMIC
                 SELECT f.variable, array_agg(f.low ORDER BY f.low) AS lows, array_agg(f.n ORDER BY f.low) AS fitted
                 FROM %1$I.reference f WHERE f.version = socrec.model_version(%1$L)
                 GROUP BY f.variable),
-            value AS (
-                SELECT ''rating'' AS variable, r.rating AS x, count(*) AS n FROM %1$I.rating r WHERE NOT r.held_out GROUP BY r.rating
-                UNION ALL
-                SELECT ''activity'', c.x, count(*)
-                FROM (SELECT count(*) AS x FROM %1$I.rating r WHERE NOT r.held_out GROUP BY r.%2$I) c GROUP BY c.x
+            value AS MATERIALIZED (' || socrec.distribution_query(m) || '
                 UNION ALL
                 SELECT ''popularity'', coalesce(i.id::float8, ''Infinity''), c.n
                 FROM (SELECT r.%3$I, count(*) AS n FROM %1$I.rating r WHERE NOT r.held_out GROUP BY r.%3$I) c
@@ -334,7 +330,7 @@ BEGIN ATOMIC
                 FROM present p)
             SELECT %1$L::text AS model, socrec.model_version(%1$L) AS version, c.variable, c.n_fitted, c.n_now,
                 socrec.population_stability_index(c.fitted::float8[], c.counted) AS psi,
-                (SELECT sum(n) FROM unnest(c.added) n)::bigint AS n_added,
+                a.n::bigint AS n_added,
                 CASE WHEN a.n > 0 THEN socrec.population_stability_index(c.fitted::float8[], c.added) END AS psi_added,
                 (cardinality(c.fitted) - 1) * (1.0::float8 / nullif(c.n_fitted, 0) + 1.0::float8 / nullif(coalesce(a.n, c.n_now), 0)) AS noise
             FROM compared c CROSS JOIN LATERAL (SELECT sum(n) AS n FROM unnest(c.added) n) a',
@@ -353,14 +349,11 @@ AS $$
 #variable_conflict use_variable
 DECLARE
     m socrec.model := socrec.lock_model(name);
-    statement text;
 BEGIN
     IF to_regclass(format('%I.reference', name)) IS NOT NULL THEN
         RETURN;
     END IF;
-    FOREACH statement IN ARRAY socrec.drift_statements() LOOP
-        EXECUTE socrec.fill_template(m, statement);
-    END LOOP;
+    PERFORM socrec.execute_templates(m, socrec.drift_statements(m));
     PERFORM socrec.store_reference(m);
 END
 $$;

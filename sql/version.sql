@@ -22,17 +22,6 @@ END;
 
 COMMENT ON FUNCTION learned_tables IS 'the tables of a model that its fit fills';
 
-CREATE FUNCTION version_statement() RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-    SELECT 'CREATE TABLE %1$I.version (
-            version integer PRIMARY KEY, fitted_at timestamptz NOT NULL, fit_duration interval,
-            rating_count bigint, user_count bigint, item_count bigint, replaced_at timestamptz, kept boolean NOT NULL DEFAULT false,
-            n bigint, sse float8, mse float8, rmse float8, mae float8, coverage float8)';
-END;
-
-COMMENT ON FUNCTION version_statement IS 'template of the statement that creates a model''s table version';
-
 -- Erasure: what is stored of a user beside the ratings, of the tables that there
 -- are now.
 CREATE FUNCTION forget_statement(m model) RETURNS text
@@ -59,13 +48,12 @@ DECLARE
 BEGIN
     FOREACH learned IN ARRAY socrec.learned_tables(m.method) LOOP
         IF to_regclass(format('%I.%I', m.name, 'former_' || learned)) IS NULL THEN
-            EXECUTE format('CREATE TABLE %1$I.%2$I AS SELECT t.*, %4$s AS version FROM %1$I.%3$I t',
-                m.name, 'former_' || learned, learned, m.version);
+            EXECUTE format('CREATE TABLE %1$I.%2$I AS SELECT t.*, 0 AS version FROM %1$I.%3$I t WITH NO DATA',
+                m.name, 'former_' || learned, learned);
             EXECUTE format('COMMENT ON TABLE %I.%I IS ''what former versions of the model had learned''', m.name, 'former_' || learned);
             EXECUTE socrec.fill_template(m, socrec.forget_statement(m));
-        ELSE
-            EXECUTE format('INSERT INTO %1$I.%2$I SELECT t.*, %4$s FROM %1$I.%3$I t', m.name, 'former_' || learned, learned, m.version);
         END IF;
+        EXECUTE format('INSERT INTO %1$I.%2$I SELECT t.*, %4$s FROM %1$I.%3$I t', m.name, 'former_' || learned, learned, m.version);
     END LOOP;
 END
 $$;
@@ -98,12 +86,10 @@ $$;
 COMMENT ON FUNCTION prune_versions IS 'forgets former versions of a model that its options do not ask for';
 
 -- Before another version comes.
-CREATE FUNCTION end_version(m model) RETURNS void
+CREATE FUNCTION end_version(m model, keeps boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    keeps boolean := (m.options ->> 'keep_models')::integer > 0;
 BEGIN
     IF keeps THEN
         PERFORM socrec.keep_learned(m);
@@ -145,10 +131,11 @@ BEGIN
         RETURN;
     END IF;
     EXECUTE socrec.fill_template(m, 'UPDATE %1$I.version v SET (n, sse, mse, rmse, mae, coverage) = (
-            SELECT count(*), socrec.sse(r.rating, p.prediction), socrec.mse(r.rating, p.prediction), socrec.rmse(r.rating, p.prediction),
-                socrec.mae(r.rating, p.prediction), avg((p.source = %9$L)::integer)::float8
-            FROM socrec.batch_predict($2, $3, NULL::%4$s, NULL::%5$s, $4, $5) p
-                JOIN %1$I.rating r ON r.%2$I %10$s p.user_id AND r.%3$I %11$s p.item_id AND r.held_out)
+            SELECT ' || socrec.error_columns() || '
+            FROM (
+                SELECT r.rating AS actual, p.prediction AS predicted, p.source
+                FROM socrec.batch_predict($2, $3, NULL::%4$s, NULL::%5$s, $4, $5) p
+                    JOIN %1$I.rating r ON r.%2$I %10$s p.user_id AND r.%3$I %11$s p.item_id AND r.held_out) e)
         WHERE v.version = $1')
         USING m.version,
             socrec.fill_template(m, 'SELECT r.%2$I, r.%3$I' || CASE WHEN m.rating_column IS NULL THEN '' ELSE ', r.rating' END
@@ -182,9 +169,8 @@ BEGIN
                     ELSE format('version %s of model "%s" is not kept', version, name) END,
                 HINT = format('Option "keep_models" says how many are; %I.version lists them.', name);
     END IF;
-    PERFORM socrec.keep_learned(m);
-    EXECUTE format('UPDATE %I.version v SET replaced_at = CASE WHEN v.version = $1 THEN now() END, kept = v.version = $1
-        WHERE v.version IN ($1, $2)', m.name) USING m.version, target;
+    PERFORM socrec.end_version(m, true);
+    EXECUTE format('UPDATE %I.version v SET replaced_at = NULL, kept = false WHERE v.version = $1', m.name) USING target;
     FOREACH learned IN ARRAY socrec.learned_tables(m.method) LOOP
         SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) INTO learned_columns FROM pg_attribute a
             WHERE a.attrelid = format('%I.%I', name, learned)::regclass AND a.attnum > 0 AND NOT a.attisdropped;
