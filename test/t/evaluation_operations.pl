@@ -5,8 +5,11 @@
 use strict;
 use warnings FATAL => 'all';
 
+use File::Basename;
+use lib dirname(__FILE__);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Process;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
@@ -277,16 +280,6 @@ $other->quit;
 $session->quit;
 
 # --- too little memory ---
-
-# The most memory that a process has ever used, in MB; undefined on systems that
-# do not tell.
-sub peak_memory
-{
-	my ($process) = @_;
-	open my $status, '<', "/proc/$process/status" or return;
-	my ($kilobytes) = join('', <$status>) =~ /^VmHWM:\s+(\d+) kB/m;
-	return defined $kilobytes ? $kilobytes / 1024 : undef;
-}
 
 # Run a command in a session of its own under a limit; returns its error and by
 # how much the session's memory has grown.

@@ -4,8 +4,11 @@
 use strict;
 use warnings FATAL => 'all';
 
+use File::Basename;
+use lib dirname(__FILE__);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Process;
 use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('memory');
@@ -37,16 +40,6 @@ my $state_query = q{
     SELECT count(*) FROM pg_namespace WHERE nspname !~ '^pg_t';
 };
 my $state = $node->safe_psql('postgres', $state_query);
-
-# The most memory that a process has ever used, in MB; undefined on systems that
-# do not tell.
-sub peak_memory
-{
-    my ($pid) = @_;
-    open my $status, '<', "/proc/$pid/status" or return;
-    my ($kilobytes) = join('', <$status>) =~ /^VmHWM:\s+(\d+) kB/m;
-    return defined $kilobytes ? $kilobytes / 1024 : undef;
-}
 
 # Run a command in a session of its own under a limit; returns its error and by
 # how much the session's memory has grown.

@@ -5,8 +5,11 @@
 use strict;
 use warnings FATAL => 'all';
 
+use File::Basename;
+use lib dirname(__FILE__);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Process;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
@@ -86,16 +89,6 @@ foreach my $what (sort keys %command)
     }
 }
 $session->quit;
-
-# The most memory that a process has ever used, in MB; undefined on systems that
-# do not tell.
-sub peak_memory
-{
-    my ($process) = @_;
-    open my $status, '<', "/proc/$process/status" or return;
-    my ($kilobytes) = join('', <$status>) =~ /^VmHWM:\s+(\d+) kB/m;
-    return defined $kilobytes ? $kilobytes / 1024 : undef;
-}
 
 # The core of 150,000 pairs takes 3 MB and more.
 foreach my $what (qw(core create refresh_incremental))
