@@ -11,32 +11,21 @@
 # which methods.  Beside stands the processor's time, which other work on the machine
 # disturbs less, for which /proc of the server's processes must be readable here.
 set -euo pipefail
+source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 runs=${RUNS:-3}
 model_runs=${MODEL_RUNS:-1}
 methods=${METHODS:-item_knn user_knn popular baseline}
-scratch=$(mktemp)
-trap 'rm -f "$scratch"' EXIT
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
 export PGOPTIONS='-c max_parallel_workers_per_gather=0 -c max_parallel_maintenance_workers=0 -c jit=off -c maintenance_work_mem=8GB -c client_min_messages=warning'
 
-sql() { psql -XqAt -v ON_ERROR_STOP=1 "$@"; }
-median() { sort -n | awk '{a[NR] = $1} END {print a[int((NR + 1) / 2)]}'; }
-
-# Seconds that a statement takes and that its process has computed, separated by a
-# bar: medians of so many runs.
+# Medians of so many runs of a statement.
 seconds() {
     local n=$1 i
-    for ((i = 0; i < n; i++)); do
-        psql -XqAt -v ON_ERROR_STOP=1 <<SQL | awk -v tick="$(getconf CLK_TCK)" '/^Time/ {t = $2 / 1000} /^CPU/ {c = $2 / tick} END {print t, c}'
-SELECT pg_backend_pid() AS backend \gset
-\setenv BACKEND :backend
-\timing on
-$2;
-\timing off
-\! awk '{print "CPU: " \$14 + \$15}' /proc/\$BACKEND/stat
-SQL
-    done >"$scratch"
-    printf '%.2f s | %.2f s' "$(awk '{print $1}' "$scratch" | median)" "$(awk '{print $2}' "$scratch" | median)"
+    rm -f "$scratch"/*
+    for ((i = 0; i < n; i++)); do measure one "$2"; done
+    medians one
 }
 
 echo "| table | method | batch_recommend | its CPU | create_model | its CPU | its recommendations | its CPU |"

@@ -11,6 +11,7 @@
 # medians of RUNS (3) runs, serial and with the server's default number of workers
 # (WORKERS="0 default"), in MEMORY (1GB).
 set -euo pipefail
+source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 runs=${RUNS:-3}
 memory=${MEMORY:-1GB}
@@ -18,9 +19,6 @@ here=$(dirname -- "${BASH_SOURCE[0]}")
 scratch=$(mktemp -d)
 made=bench_describe
 trap 'rm -rf "$scratch"' EXIT
-
-sql() { psql -XqAt -v ON_ERROR_STOP=1 "$@"; }
-median() { sort -n | awk '{a[NR] = $1} END {print a[int((NR + 1) / 2)]}'; }
 
 # seconds STATEMENT: of the median run.
 seconds() {

@@ -18,6 +18,7 @@
 # machine disturbs less.  Peak memory is that of the process, without the server's
 # shared buffers.
 set -euo pipefail
+source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 runs=${RUNS:-3}
 split=${SPLIT:-global_time}
@@ -28,27 +29,6 @@ scratch=$(mktemp -d)
 made=bench_evaluation
 trap 'rm -rf "$scratch"' EXIT
 export PGOPTIONS="-c max_parallel_workers_per_gather=0 -c max_parallel_maintenance_workers=0 -c jit=off -c maintenance_work_mem=$memory -c client_min_messages=warning"
-
-sql() { psql -XqAt -v ON_ERROR_STOP=1 "$@"; }
-median() { sort -n | awk '{a[NR] = $1} END {print a[int((NR + 1) / 2)]}'; }
-
-# measure NAME STATEMENT: adds a line each to the files NAME.seconds, NAME.cpu,
-# NAME.memory (MB) and, of what the statement returns, NAME.rows.
-measure() {
-    psql -XqAt -v ON_ERROR_STOP=1 >"$scratch/out" <<SQL
-SELECT pg_backend_pid() AS backend \gset
-\setenv BACKEND :backend
-\timing on
-$2;
-\timing off
-\! awk '{print "CPU: " \$14 + \$15}' /proc/\$BACKEND/stat
-\! awk '/^VmHWM/ {n += \$2} /^RssShmem/ {n -= \$2} END {print "Memory: " n / 1024}' /proc/\$BACKEND/status
-SQL
-    awk '/^Time:/ {print $2 / 1000}' "$scratch/out" >>"$scratch/$1.seconds"
-    awk -v tick="$(getconf CLK_TCK)" '/^CPU:/ {print $2 / tick}' "$scratch/out" >>"$scratch/$1.cpu"
-    awk '/^Memory:/ {print $2}' "$scratch/out" >>"$scratch/$1.memory"
-    grep -vE '^(Time|CPU|Memory):' "$scratch/out" >>"$scratch/$1.rows"
-}
 
 make_table() {
     sql -v table=${made}_plain -v users="${1%:*}" -v items="${1#*:}" -f "$here/ratings.sql"

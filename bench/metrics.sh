@@ -8,14 +8,12 @@
 # turns, no parallel workers.  PYTHON names an interpreter with pandas and
 # scikit-learn: its road is COPY to CSV, read_csv, roc_auc_score.
 set -euo pipefail
+source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 runs=${RUNS:-3}
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 export PGOPTIONS='-c max_parallel_workers_per_gather=0 -c jit=off -c client_min_messages=error'
-
-sql() { psql -XqAt -v ON_ERROR_STOP=1 "$@"; }
-median() { sort -n | awk '{a[NR] = $1} END {print a[int((NR + 1) / 2)]}'; }
 
 # Seconds that a query takes, to the file of its name.
 timed() {

@@ -10,15 +10,13 @@
 # (5), latencies over SECONDS (10) of pgbench with prepared statements, one user
 # a call drawn at random, one client.  One process, no parallel workers.
 set -euo pipefail
+source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 runs=${RUNS:-5}
 seconds=${SECONDS_EACH:-10}
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 export PGOPTIONS='-c max_parallel_workers_per_gather=0 -c jit=off -c maintenance_work_mem=8GB -c client_min_messages=warning'
-
-sql() { psql -XqAt -v ON_ERROR_STOP=1 "$@"; }
-median() { sort -n | awk '{a[NR] = $1} END {print a[int((NR + 1) / 2)]}'; }
 
 # Runs a statement, sampling the private memory of its backend; prints the
 # seconds it took (in $scratch/seconds, a line a run) and the peak in MB.

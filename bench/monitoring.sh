@@ -11,6 +11,7 @@
 # medians of RUNS (3).  PYTHON names an interpreter with pandas and psycopg2.  Then
 # milliseconds of a recommendation, plain and logged, by pgbench.
 set -euo pipefail
+source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 runs=${RUNS:-3}
 python=${PYTHON:-python3}
@@ -19,8 +20,6 @@ export PGOPTIONS='-c max_parallel_workers_per_gather=0 -c jit=off -c client_min_
 psql -XqAt -d postgres -c 'DROP DATABASE IF EXISTS bench_monitoring WITH (FORCE)' -c 'CREATE DATABASE bench_monitoring'
 trap 'psql -XqAt -d postgres -c "DROP DATABASE bench_monitoring"' EXIT
 export PGDATABASE=bench_monitoring
-sql() { psql -XqAt -v ON_ERROR_STOP=1 "$@"; }
-median() { sort -n | awk '{a[NR] = $1} END {print a[int((NR + 1) / 2)]}'; }
 seconds() {
     for ((i = 0; i < runs; i++)); do
         sql -c '\timing on' -c "$1" | awk '/^Time/ {print $2 / 1000}'

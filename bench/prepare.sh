@@ -11,6 +11,7 @@
 # of the events have changed, without and with an index on the user, beside a
 # rebuild; and 1,000 rows inserted without and with the log.
 set -euo pipefail
+source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 runs=${RUNS:-3}
 changed=${CHANGED:-1}
@@ -18,9 +19,6 @@ here=$(dirname -- "${BASH_SOURCE[0]}")
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 export PGOPTIONS="-c max_parallel_workers_per_gather=0 -c jit=off -c client_min_messages=error -c maintenance_work_mem=${MAINTENANCE_WORK_MEM:-256MB}"
-
-sql() { psql -XqAt -v ON_ERROR_STOP=1 "$@"; }
-median() { sort -n | awk '{a[NR] = $1} END {print a[int((NR + 1) / 2)]}'; }
 
 # Seconds that a statement takes; the peak of its backend's private memory, in
 # MB, goes to $scratch/peak.

@@ -12,6 +12,7 @@
 # Environment: RUNS (5), WORKERS (0: parallel workers of a query), WORK_MEM (4MB),
 # MEMORY (maintenance_work_mem, 2GB). Needs the PG* variables of a server on this machine.
 set -euo pipefail
+source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 runs=${RUNS:-5}
 workers=${WORKERS:-0}
@@ -20,17 +21,14 @@ memory=${MEMORY:-2GB}
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
 
-sql() {
-    PGOPTIONS="-c jit=off -c max_parallel_workers_per_gather=$workers -c work_mem=$work_mem -c maintenance_work_mem=$memory -c client_min_messages=warning" \
-        psql -X -q -v ON_ERROR_STOP=1 "$@"
-}
+export PGOPTIONS="-c jit=off -c max_parallel_workers_per_gather=$workers -c work_mem=$work_mem -c maintenance_work_mem=$memory -c client_min_messages=warning"
 
 # Seconds of one statement, the median of several runs; $2 is run before each.
 seconds() {
     local statement=$1 before=${2:-SELECT} run
     for ((run = 0; run < runs; run++)); do
-        sql -o /dev/null -c "$before" -c '\o' -c '\timing on' -c '\o /dev/null' -c "$statement" | sed -nE 's/^Time: ([0-9.]+) ms.*/\1/p'
-    done | sort -n | awk '{ t[NR] = $1 } END { printf "%.2f", t[int((NR + 1) / 2)] / 1000 }'
+        sql -o /dev/null -c "$before" -c '\o' -c '\timing on' -c '\o /dev/null' -c "$statement" | awk '/^Time/ {print $2 / 1000}'
+    done | median | xargs printf %.2f
 }
 
 # Peak private memory in MB of the server's process while it runs a statement.
