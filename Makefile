@@ -13,10 +13,12 @@ EXTVERSION   = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" socrec.cont
 CAPABILITIES = svec similarity neighbors prediction metrics model batch evaluation monitoring prepare describe profile segment
 
 MODULE_big = socrec
-OBJS       = $(patsubst %.c,%.o,$(wildcard src/*.c))
+OBJS       = $(patsubst %.c,%.o,$(filter-out src/$(BLAS_MODULE).c,$(wildcard src/*.c)))
+# Linear algebra, a module that the other loads when it needs it.
+BLAS_MODULE = socrec_blas
 SQL_PARTS  = $(patsubst %,sql/%.sql,$(CAPABILITIES) ranking diversity method prepare_views evaluation_engine tuning version)
 DATA_built = socrec--$(EXTVERSION).sql
-EXTRA_CLEAN = socrec--*.sql build output_regress
+EXTRA_CLEAN = socrec--*.sql build output_regress $(BLAS_MODULE).so src/$(BLAS_MODULE).o
 
 PG_CPPFLAGS = -Isrc
 PG_CFLAGS   = -std=gnu99 -O2 -ftree-vectorize -Wall -Wextra -Werror -Wno-unused-parameter \
@@ -65,6 +67,31 @@ socrec--$(EXTVERSION).sql: $(SQL_PARTS)
 	(printf '%s\n' '\echo Use "CREATE EXTENSION socrec" to load this file. \quit'; cat $^) > $@
 
 $(OBJS): $(wildcard src/*.h)
+
+# The first BLAS and LAPACK that a program can be linked with; none is fine, too.
+# Those of one's own choice: make BLAS_LIBS='-lmkl_rt'.
+blas_links = printf 'void sgemm_(void); void spotrf_(void); int main(void) { sgemm_(); spotrf_(); }' | \
+             $(CC) -x c -o /dev/null - $(1) >/dev/null 2>&1 && echo '$(1)'
+BLAS_LIBS ?= $(shell $(call blas_links,$(shell pkg-config --libs openblas 2>/dev/null)) || \
+                     $(call blas_links,-lopenblas) || $(call blas_links,-llapack -lblas))
+BLAS_LIBS := $(BLAS_LIBS)
+
+ifneq ($(strip $(BLAS_LIBS)),)
+blas_library = $(BLAS_MODULE)$(DLSUFFIX)
+
+all: $(blas_library)
+$(blas_library): src/$(BLAS_MODULE).c src/linear.h
+	$(CC) $(CFLAGS) $(CFLAGS_SL) $(CPPFLAGS) -c -o src/$(BLAS_MODULE).o $<
+	$(CC) $(CFLAGS) $(LDFLAGS) $(LDFLAGS_SL) -shared -o $@ src/$(BLAS_MODULE).o $(BLAS_LIBS)
+
+install: install-blas
+install-blas: $(blas_library) installdirs
+	$(INSTALL_SHLIB) $< '$(DESTDIR)$(pkglibdir)/'
+uninstall: uninstall-blas
+uninstall-blas:
+	rm -f '$(DESTDIR)$(pkglibdir)/$(blas_library)'
+.PHONY: install-blas uninstall-blas
+endif
 
 # The same clusters on every machine: no fused multiply-add, which rounds differently.
 src/kmeans.o: CFLAGS += -ffp-contract=off

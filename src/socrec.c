@@ -4,13 +4,24 @@
  */
 #include "postgres.h"
 
+#include "access/parallel.h"
 #include "utils/backend_status.h"
 #include "utils/guc.h"
 #include "utils/timestamp.h"
 
+#include "linear.h"
 #include "socrec.h"
 
 PG_MODULE_MAGIC;
+
+PGDLLEXPORT void _PG_init(void);
+
+void
+_PG_init(void)
+{
+	if (IsParallelWorker())
+		linear_forbid_threads();
+}
 
 void
 progress_start(Progress *progress, const char *what)

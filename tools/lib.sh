@@ -70,6 +70,17 @@ has_compiler() {
     command -v gcc >/dev/null && printf '#include <stdio.h>\n' | gcc -E - >/dev/null 2>&1
 }
 
+# What the Makefile links the module of linear algebra with.
+has_blas() {
+    local libraries
+    for libraries in -lopenblas '-llapack -lblas'; do
+        # shellcheck disable=SC2086
+        printf 'void spotrf_(void); int main(void) { spotrf_(); }\n' |
+            gcc -x c -o /dev/null - $libraries 2>/dev/null && return
+    done
+    return 1
+}
+
 # The newest clang there is, in $clang.
 find_clang() {
     local candidate
@@ -108,6 +119,7 @@ missing_packages() {
     has_compiler || required+=(gcc libc6-dev)
     [[ -n $bindir && -x $bindir/postgres ]] || required+=("postgresql${server:+-$server}")
     has_headers || required+=("postgresql-server-dev-${server:-all}")
+    has_blas || optional+=(libopenblas-dev)
     if [[ $what == check ]]; then
         has_tap || optional+=(perl libipc-run-perl)
         find_clang
