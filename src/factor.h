@@ -115,4 +115,10 @@ typedef FactorModel *(*FactorFit)(const Ratings *ratings, bool is_explicit, Json
 /* A model with room for its items and prior, all zero. */
 extern FactorModel *factor_model_create(const FactorShape *shape, int32 n_items, Budget *budget);
 
+/* factor_sweeps.c */
+extern FactorModel *factor_fit_als(const Ratings *ratings, bool is_explicit, Jsonb *options,
+								   Budget *budget, Progress *progress);
+extern FactorModel *factor_fit_bayes_mf(const Ratings *ratings, bool is_explicit, Jsonb *options,
+										Budget *budget, Progress *progress);
+
 #endif /* FACTOR_H */

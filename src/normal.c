@@ -25,7 +25,7 @@ normal_floats(int32_t n)
 {
 	size_t width = normal_width(n);
 
-	return width * (width + 1 + NORMAL_CHUNK);
+	return width * (width + 2 + NORMAL_CHUNK);
 }
 
 /*
@@ -39,7 +39,8 @@ normal_init(Normal *normal, int32_t n, float *memory)
 	normal->n_chunk = 0;
 	normal->matrix = memory;
 	normal->right = memory + (size_t) normal->width * normal->width;
-	normal->chunk = normal->right + normal->width;
+	normal->noise = normal->right + normal->width;
+	normal->chunk = normal->noise + normal->width;
 }
 
 /*
@@ -220,27 +221,4 @@ normal_solve(const Normal *normal, const float *noise, float *solution)
 			value -= products[lane];
 		solution[i] = value / row[i];
 	}
-}
-
-/*
- * After normal_factor: the variance of x' row under the distribution, by way of the
- * length of z with R' z = row; work has width floats.
- */
-WIDE_FLOATS float
-normal_variance(const Normal *normal, const float *row, float *work)
-{
-	int32_t width = normal->width;
-	double sum = 0;
-
-	memcpy(work, row, width * sizeof(float));
-	for (int32_t i = 0; i < normal->n; i++)
-	{
-		const float *factor = normal->matrix + (size_t) i * width;
-		float z = work[i] / factor[i];
-
-		sum += (double) z * z;
-		for (int32_t left = i / NORMAL_LANES * NORMAL_LANES; left < width; left += NORMAL_LANES)
-			LANES(work + left) -= z * CONST_LANES(factor + left);
-	}
-	return (float) sum;
 }

@@ -30,6 +30,7 @@ typedef struct Normal
 	float *matrix; /* width by width in row order, its upper triangle; then its factor */
 	float *right;  /* then halfway to the solution */
 	float *chunk;  /* rows not yet added */
+	float *noise;  /* for the caller's use with normal_solve */
 	float target[NORMAL_CHUNK];
 } Normal;
 
@@ -46,7 +47,6 @@ extern void normal_ridge(Normal *normal, float value);
 extern void normal_flush(Normal *normal);
 extern bool normal_factor(Normal *normal);
 extern void normal_solve(const Normal *normal, const float *noise, float *solution);
-extern float normal_variance(const Normal *normal, const float *row, float *work);
 
 /*
  * Where the next row goes, width floats that the caller fills with zeros at the

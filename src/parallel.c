@@ -15,6 +15,7 @@
 #include "optimizer/optimizer.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
+#include "utils/wait_event.h"
 
 #include "parallel.h"
 
@@ -128,6 +129,51 @@ parallel_next(ParallelCursor *cursor, uint64 *block)
 	CHECK_FOR_INTERRUPTS();
 	*block = pg_atomic_fetch_add_u64(&cursor->next, 1);
 	return *block < cursor->n_blocks;
+}
+
+/*
+ * No phase is open yet.
+ */
+void
+parallel_phases_init(ParallelPhases *phases, uint64 n_blocks)
+{
+	phases->n_blocks = n_blocks;
+	pg_atomic_init_u64(&phases->finished, 0);
+	pg_atomic_init_u64(&phases->open, 0);
+	ConditionVariableInit(&phases->opened);
+}
+
+/*
+ * Wait until the phase is open that a block, counted over all phases, belongs to.
+ * Whoever works on the blocks before has an end of its own, or an error that ends
+ * this wait too.
+ */
+void
+parallel_phase_wait(ParallelPhases *phases, uint64 block)
+{
+	while (pg_atomic_read_u64(&phases->open) <= block)
+		ConditionVariableSleep(&phases->opened, PG_WAIT_EXTENSION);
+	ConditionVariableCancelSleep();
+	pg_memory_barrier();
+}
+
+/*
+ * A block is finished.  True to the one process whose block was the last of its
+ * phase: it has all to itself, and must open the next phase.
+ */
+bool
+parallel_phase_finish(ParallelPhases *phases)
+{
+	pg_memory_barrier();
+	return pg_atomic_add_fetch_u64(&phases->finished, 1) == pg_atomic_read_u64(&phases->open);
+}
+
+void
+parallel_phase_open(ParallelPhases *phases)
+{
+	pg_memory_barrier();
+	pg_atomic_fetch_add_u64(&phases->open, phases->n_blocks);
+	ConditionVariableBroadcast(&phases->opened);
 }
 
 static void

@@ -12,6 +12,7 @@
 #define SOCREC_PARALLEL_H
 
 #include "port/atomics.h"
+#include "storage/condition_variable.h"
 #include "storage/dsm.h"
 
 #include "budget.h"
@@ -28,6 +29,18 @@ typedef struct ParallelCursor
 	uint64 n_blocks;
 } ParallelCursor;
 
+/*
+ * Work that goes in phases, each of n_blocks blocks, one after the other: blocks of
+ * one begin when all of the one before are finished.  It lies in the area.
+ */
+typedef struct ParallelPhases
+{
+	uint64 n_blocks;
+	pg_atomic_uint64 finished; /* blocks, of all phases */
+	pg_atomic_uint64 open;     /* blocks that may begin, of all phases */
+	ConditionVariable opened;
+} ParallelPhases;
+
 typedef void (*ParallelTask)(void *memory, ParallelCursor *cursor);
 
 extern void parallel_area_init(ParallelArea *area, Budget *budget, Size size, bool shared,
@@ -35,5 +48,9 @@ extern void parallel_area_init(ParallelArea *area, Budget *budget, Size size, bo
 extern void parallel_area_free(ParallelArea *area);
 extern void parallel_run(ParallelArea *area, ParallelTask task, const char *name, uint64 n_blocks);
 extern bool parallel_next(ParallelCursor *cursor, uint64 *block);
+extern void parallel_phases_init(ParallelPhases *phases, uint64 n_blocks);
+extern void parallel_phase_wait(ParallelPhases *phases, uint64 block);
+extern bool parallel_phase_finish(ParallelPhases *phases);
+extern void parallel_phase_open(ParallelPhases *phases);
 
 #endif /* SOCREC_PARALLEL_H */
