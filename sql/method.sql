@@ -445,6 +445,14 @@ BEGIN
         'COMMENT ON VIEW %1$I.rating IS ''the ratings as they are now; held_out ones are kept from the model to measure its error''',
         socrec.recommend_statement(m),
         'COMMENT ON FUNCTION %1$I.recommend IS ''the n best items for a user, from the ratings as they are now''',
+        'CREATE FUNCTION %1$I.recommend_all(n integer DEFAULT 10)
+            RETURNS TABLE (%2$I %4$s, rank integer, %3$I %5$s, score float8, source text)
+            LANGUAGE sql STABLE PARALLEL UNSAFE COST 1000000 ROWS 100000
+            BEGIN ATOMIC
+                SELECT r.user_id, r.rank, r.item_id, r.score, r.source
+                FROM socrec.recommend_all(%1$L, NULL::%4$s, NULL::%5$s, $1) r;
+            END',
+        'COMMENT ON FUNCTION %1$I.recommend_all IS ''the n best unseen items for every user, all at once, from the ratings as they are now''',
         socrec.prediction_statement(m),
         'COMMENT ON FUNCTION %1$I.predictions IS ''predicted ratings of a user for several items, where they came from, and how many ratings spoke for them''',
         'CREATE FUNCTION %1$I.prediction(target_user %4$s, target_item %5$s, training_only boolean DEFAULT false)

@@ -373,6 +373,26 @@ $$;
 COMMENT ON FUNCTION create_model IS
     'creates a schema with a recommender fitted to a rating table, and returns its registry row';
 
+CREATE FUNCTION find_model(name text) RETURNS model
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+    m socrec.model;
+BEGIN
+    SELECT * INTO m FROM socrec.model r WHERE r.name = name;
+    IF NOT FOUND OR to_regnamespace(quote_ident(name)) IS NULL THEN
+        RAISE undefined_object
+            USING MESSAGE = format('model "%s" does not exist', name),
+                  HINT = 'SELECT name FROM socrec.models lists them.';
+    END IF;
+    RETURN m;
+END
+$$;
+
+COMMENT ON FUNCTION find_model IS 'the registry row of a model';
+
 -- The registry row of a model that the caller may change, locked.  An orphan is
 -- a row that DROP SCHEMA has left behind.
 CREATE FUNCTION lock_model(name text, orphan boolean DEFAULT false) RETURNS model
@@ -387,10 +407,8 @@ BEGIN
         RAISE null_value_not_allowed USING MESSAGE = 'name of the model must not be null';
     END IF;
     SELECT * INTO m FROM socrec.model r WHERE r.name = name FOR UPDATE;
-    IF NOT FOUND OR to_regnamespace(quote_ident(name)) IS NULL AND NOT orphan THEN
-        RAISE undefined_object
-            USING MESSAGE = format('model "%s" does not exist', name),
-                  HINT = 'SELECT name FROM socrec.models lists them.';
+    IF NOT FOUND OR NOT orphan THEN
+        PERFORM socrec.find_model(name);
     END IF;
     IF NOT (SELECT pg_has_role(current_user, n.nspowner, 'USAGE') FROM pg_namespace n WHERE n.nspname = name) THEN
         RAISE insufficient_privilege USING MESSAGE = format('must be owner of model %s', name);
@@ -450,13 +468,13 @@ BEGIN
             UNION ALL
             SELECT 'DROP FUNCTION ' || string_agg(p.oid::regprocedure::text, ', ') FROM pg_proc p
                 WHERE p.pronamespace = quote_ident(name)::regnamespace
-                    AND p.proname IN ('recommend', 'predictions', 'prediction', 'predict', 'similar_items', 'similar_users', 'explain', 'forget_user')
+                    AND p.proname IN ('recommend', 'recommend_all', 'predictions', 'prediction', 'predict', 'similar_items', 'similar_users', 'explain', 'forget_user')
             UNION ALL
             SELECT format('DROP VIEW %I.rating', name)
             UNION ALL
             SELECT 'DROP TABLE ' || string_agg(c.oid::regclass::text, ', ') FROM pg_class c
                 WHERE c.relnamespace = quote_ident(name)::regnamespace AND c.relkind = 'r'
-                    AND (c.relname IN ('user_metric', 'version', 'impression', 'reference')
+                    AND (c.relname IN ('user_metric', 'version', 'impression', 'reference', 'recommended')
                         OR regexp_replace(c.relname, '^former_', '') = ANY (socrec.learned_tables(m.method)))
             UNION ALL
             SELECT format('DROP SCHEMA %I', name)

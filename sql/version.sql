@@ -32,7 +32,7 @@ AS $$
             LANGUAGE sql VOLATILE PARALLEL UNSAFE
             BEGIN ATOMIC %s END',
         string_agg(format('DELETE FROM %%1$I.%s t WHERE t.%%2$I %%10$s $1;', t.name), ' ' ORDER BY t.name))
-    FROM unnest(ARRAY['user_metric', 'user_neighbor', 'former_user_neighbor', 'impression']) t(name)
+    FROM unnest(ARRAY['user_metric', 'user_neighbor', 'former_user_neighbor', 'impression', 'recommended']) t(name)
     WHERE t.name = 'user_metric' OR t.name = ANY (socrec.learned_tables(m.method)) OR to_regclass(format('%I.%I', m.name, t.name)) IS NOT NULL
 $$;
 
@@ -117,7 +117,7 @@ $$;
 
 COMMENT ON FUNCTION begin_version IS 'writes down the version of a model that was just fitted';
 
--- What view evaluation says, from a fit in memory: the view looks up the ratings of
+-- What view evaluation says, for all users at once: the view looks up the ratings of
 -- each user, which takes hours where the source has no index for it.
 CREATE FUNCTION measure_version(m model) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -134,14 +134,14 @@ BEGIN
             SELECT ' || socrec.error_columns() || '
             FROM (
                 SELECT r.rating AS actual, p.prediction AS predicted, p.source
-                FROM socrec.batch_predict($2, $3, NULL::%4$s, NULL::%5$s, $4, $5) p
+                FROM socrec.fit_and_predict($2, $3, NULL::%4$s, NULL::%5$s, $4, $5, $6) p
                     JOIN %1$I.rating r ON r.%2$I %10$s p.user_id AND r.%3$I %11$s p.item_id AND r.held_out) e)
         WHERE v.version = $1')
         USING m.version,
             socrec.fill_template(m, 'SELECT r.%2$I, r.%3$I' || CASE WHEN m.rating_column IS NULL THEN '' ELSE ', r.rating' END
                 || ' FROM %1$I.rating r WHERE NOT r.held_out'),
             socrec.fill_template(m, 'SELECT r.%2$I, r.%3$I FROM %1$I.rating r WHERE r.held_out'),
-            m.method, m.options - 'holdout';
+            m.method, m.options, socrec.stored_queries(m);
 END
 $$;
 

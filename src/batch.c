@@ -1,7 +1,7 @@
 /*
  * batch.c
  *		Recommendations for all users of a query, and predictions for all pairs of
- *		another, by a method that is fitted in memory and forgotten.
+ *		another, by a method that is fitted in memory and forgotten, or by a model.
  */
 #include "postgres.h"
 
@@ -19,6 +19,7 @@
 #include "query.h"
 #include "ratings.h"
 #include "socrec.h"
+#include "stored.h"
 
 #define TOPK_PREFIX score
 #define TOPK_SCORE double
@@ -33,27 +34,68 @@
 typedef struct Batch
 {
 	Ratings *ratings;
+	StoredModel *stored; /* NULL: fitted here */
 	const Method *method;
 	void *fitted;
+	const int32 *popularity; /* of columns */
 	Progress progress;
 	Budget part; /* of the ratings' budget, for what is fitted and more */
 } Batch;
 
 /*
- * Read the ratings and fit the method.  Keys must be of the types declared.
+ * What columns count for where the method has no score.
+ */
+static const int32 *
+count_ratings(Batch *batch)
+{
+	const Ratings *ratings = batch->ratings;
+	int32 *count = budget_alloc(&batch->part, ratings->n_columns, sizeof(int32), "statistics");
+
+	for (int32 column = 0; column < ratings->n_columns; column++)
+		count[column] = (int32) (ratings->column_start[column + 1] - ratings->column_start[column]);
+	return count;
+}
+
+/*
+ * Read the ratings and fit the method, or read the model that the queries are of
+ * (stored_load).  Keys must be of the types declared.
  */
 static void
-fit_batch(Batch *batch, const char *query, const char *method, Jsonb *options, TupleDesc desc,
-		  int user_column, int item_column)
+start_batch(Batch *batch, const char *query, const char *method, Jsonb *options, ArrayType *stored,
+			TupleDesc desc, int user_column, int item_column)
 {
+	bool is_explicit;
+
 	batch->method = method_find(method);
-	batch->ratings = ratings_load(query, false, &batch->progress);
+	batch->stored = stored == NULL ? NULL : stored_load(stored, &batch->progress);
+	batch->ratings = batch->stored == NULL
+						 ? ratings_load(query, false, &batch->progress)
+						 : ratings_load_known(query, &batch->stored->items.keys, &batch->progress);
+	is_explicit = batch->ratings->has_values;
 	keys_check_type(batch->ratings->row_type, "user", TupleDescAttr(desc, user_column)->atttypid);
 	keys_check_type(batch->ratings->column_type, "item",
 					TupleDescAttr(desc, item_column)->atttypid);
 	budget_part(&batch->part, &batch->ratings->budget);
-	batch->fitted = batch->method->fit(batch->ratings, batch->ratings->has_values, options,
-									   &batch->part, &batch->progress);
+	if (batch->stored == NULL)
+	{
+		batch->fitted = batch->method->fit(batch->ratings, is_explicit, options, &batch->part,
+										   &batch->progress);
+		batch->popularity = count_ratings(batch);
+	}
+	else
+	{
+		batch->fitted = batch->method->load(batch->stored, batch->ratings, is_explicit, options,
+											&batch->part, &batch->progress);
+		batch->popularity = batch->stored->items.rating_count;
+	}
+}
+
+static void
+end_batch(Batch *batch)
+{
+	ratings_free(batch->ratings);
+	if (batch->stored != NULL)
+		stored_free(batch->stored);
 }
 
 static MethodUser
@@ -117,9 +159,10 @@ write_item(const ListWriter *writer, const Ratings *ratings, int32 row, int32 ra
  * score.
  */
 static void
-write_list(const ListWriter *writer, const Ratings *ratings, int32 row, const double *scores,
+write_list(const ListWriter *writer, const Batch *batch, int32 row, const double *scores,
 		   const score_heap *heap)
 {
+	const Ratings *ratings = batch->ratings;
 	int32 rank = 0;
 
 	for (; rank < heap->n; rank++)
@@ -127,8 +170,7 @@ write_list(const ListWriter *writer, const Ratings *ratings, int32 row, const do
 				   heap->entries[rank].score, writer->own);
 	for (int32 column = 0; column < ratings->n_columns && rank < heap->capacity; column++)
 		if (isnan(scores[column]))
-			write_item(writer, ratings, row, ++rank, column,
-					   ratings->column_start[column + 1] - ratings->column_start[column],
+			write_item(writer, ratings, row, ++rank, column, batch->popularity[column],
 					   writer->popular);
 }
 
@@ -152,7 +194,7 @@ write_lists(Batch *batch, ReturnSetInfo *result, int32 n)
 			progress_report(&batch->progress, "%d of %d users", row, ratings->n_rows);
 		batch->method->score(batch->fitted, &user, scores);
 		best_columns(ratings, &user, scores, &heap);
-		write_list(&writer, ratings, row, scores, &heap);
+		write_list(&writer, batch, row, scores, &heap);
 	}
 }
 
@@ -166,9 +208,10 @@ refuse_nulls(FunctionCallInfo fcinfo, const int *arguments, int n)
 }
 
 /*
- * fit_and_recommend(query, user_type, item_type, method, options, n) returns
+ * fit_and_recommend(query, user_type, item_type, method, options, n, stored) returns
  * (user, rank, item, score, source): the n best items that each user of a query
- * (user, item[, rating]) has not rated, as a model's recommend() gives them.
+ * (user, item[, rating]) has not rated, as a model's recommend() gives them.  If
+ * stored is not null, nothing is fitted: its queries read a model (stored_load).
  *
  * Errors: those of ratings_load and of the method's options; keys of other types.
  */
@@ -189,9 +232,9 @@ socrec_fit_and_recommend(PG_FUNCTION_ARGS)
 	progress_start(&batch.progress, "batch recommendations");
 	PG_TRY();
 	{
-		fit_batch(&batch, text_to_cstring(PG_GETARG_TEXT_PP(0)),
-				  text_to_cstring(PG_GETARG_TEXT_PP(3)), PG_GETARG_JSONB_P(4), result->setDesc, 0,
-				  2);
+		start_batch(&batch, text_to_cstring(PG_GETARG_TEXT_PP(0)),
+					text_to_cstring(PG_GETARG_TEXT_PP(3)), PG_GETARG_JSONB_P(4),
+					PG_ARGISNULL(6) ? NULL : PG_GETARG_ARRAYTYPE_P(6), result->setDesc, 0, 2);
 		write_lists(&batch, result, n);
 	}
 	PG_FINALLY();
@@ -199,7 +242,7 @@ socrec_fit_and_recommend(PG_FUNCTION_ARGS)
 		progress_end(&batch.progress);
 	}
 	PG_END_TRY();
-	ratings_free(batch.ratings);
+	end_batch(&batch);
 	return (Datum) 0;
 }
 
@@ -372,7 +415,7 @@ predict_pairs(Batch *batch, const char *pairs, ReturnSetInfo *result)
 }
 
 /*
- * fit_and_predict(query, pairs, user_type, item_type, method, options) returns
+ * fit_and_predict(query, pairs, user_type, item_type, method, options, stored) returns
  * (user, item, prediction, source, support) for the pairs of the second query,
  * by user, as a model's predictions() gives them.  Pairs with a NULL are skipped.
  *
@@ -391,9 +434,9 @@ socrec_fit_and_predict(PG_FUNCTION_ARGS)
 	progress_start(&batch.progress, "batch predictions");
 	PG_TRY();
 	{
-		fit_batch(&batch, text_to_cstring(PG_GETARG_TEXT_PP(0)),
-				  text_to_cstring(PG_GETARG_TEXT_PP(4)), PG_GETARG_JSONB_P(5), result->setDesc, 0,
-				  1);
+		start_batch(&batch, text_to_cstring(PG_GETARG_TEXT_PP(0)),
+					text_to_cstring(PG_GETARG_TEXT_PP(4)), PG_GETARG_JSONB_P(5),
+					PG_ARGISNULL(6) ? NULL : PG_GETARG_ARRAYTYPE_P(6), result->setDesc, 0, 1);
 		predict_pairs(&batch, text_to_cstring(PG_GETARG_TEXT_PP(1)), result);
 	}
 	PG_FINALLY();
@@ -401,6 +444,6 @@ socrec_fit_and_predict(PG_FUNCTION_ARGS)
 		progress_end(&batch.progress);
 	}
 	PG_END_TRY();
-	ratings_free(batch.ratings);
+	end_batch(&batch);
 	return (Datum) 0;
 }

@@ -12,6 +12,7 @@
 #include "utils/jsonb.h"
 
 #include "ratings.h"
+#include "stored.h"
 
 /* A user, as a fitted method sees one. */
 typedef struct MethodUser
@@ -40,6 +41,14 @@ typedef struct Method
 	 */
 	void *(*fit)(const Ratings *ratings, bool is_explicit, Jsonb *options, Budget *budget,
 				 Progress *progress);
+
+	/*
+	 * The same, of a model instead of a fit.  The columns of the ratings are the
+	 * model's items, numbered as they are stored; the ratings are those that users
+	 * have now, and no more than that.
+	 */
+	void *(*load)(StoredModel *stored, const Ratings *ratings, bool is_explicit, Jsonb *options,
+				  Budget *budget, Progress *progress);
 
 	/*
 	 * The score of every column for a user, NaN where the method has none.

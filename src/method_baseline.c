@@ -38,24 +38,52 @@ baseline_fit(const Ratings *ratings, bool is_explicit, const NeighborArguments *
 	BaselineOptions options = neighborhood_baseline(given, false);
 	Baseline *baseline = budget_alloc(budget, 1, sizeof(Baseline), "statistics");
 
-	baseline->ratings = ratings;
+	int32 *count = budget_alloc(budget, ratings->n_columns, sizeof(int32), "statistics");
+
 	baseline->is_explicit = is_explicit;
 	baseline->user_regularization = given->user_regularization;
+	baseline->n_columns = ratings->n_columns;
+	baseline->n_users = ratings->n_rows;
+	baseline->mean = ratings->n_ratings > 0 ? ratings->mean : NAN;
 	baseline->statistics = ratings_describe(ratings, &options, budget);
-	baseline->minimum = FLT_MAX;
-	baseline->maximum = -FLT_MAX;
+	baseline->minimum = ratings->n_ratings > 0 ? FLT_MAX : NAN;
+	baseline->maximum = ratings->n_ratings > 0 ? -FLT_MAX : NAN;
 	for (int32 column = 0; column < ratings->n_columns; column++)
 	{
 		baseline->minimum = Min(baseline->minimum, baseline->statistics->minimum[column]);
 		baseline->maximum = Max(baseline->maximum, baseline->statistics->maximum[column]);
+		count[column] = (int32) (ratings->column_start[column + 1] - ratings->column_start[column]);
 	}
+	baseline->count = count;
+	return baseline;
+}
+
+/*
+ * The same of a model, as long as what is stored of it stays.
+ */
+Baseline *
+baseline_load(const StoredModel *stored, bool is_explicit, Jsonb *options, Budget *budget)
+{
+	Baseline *baseline = budget_alloc(budget, 1, sizeof(Baseline), "statistics");
+
+	*baseline = (Baseline){.is_explicit = is_explicit,
+						   .user_regularization = method_number(options, "user_regularization"),
+						   .n_columns = stored->items.keys.n,
+						   .n_users = stored->user_count,
+						   .mean = stored->mean,
+						   .minimum = stored->minimum,
+						   .maximum = stored->maximum,
+						   .count = stored->items.rating_count};
+	baseline->statistics = budget_alloc(budget, 1, sizeof(RatingStatistics), "statistics");
+	baseline->statistics->mean = stored->items.mean;
+	baseline->statistics->bias = stored->items.bias;
 	return baseline;
 }
 
 static double
 residual(const Baseline *baseline, const KnnEntry *rating)
 {
-	return rating->value - baseline->ratings->mean - baseline->statistics->bias[rating->column];
+	return rating->value - baseline->mean - baseline->statistics->bias[rating->column];
 }
 
 Taste
@@ -114,7 +142,7 @@ baseline_user_bias(const Baseline *baseline, Taste taste)
 double
 baseline_clamp(const Baseline *baseline, double value)
 {
-	if (baseline->ratings->n_ratings == 0)
+	if (isnan(baseline->mean))
 		return NAN;
 	return Min(baseline->maximum, Max(baseline->minimum, value));
 }
@@ -126,18 +154,16 @@ baseline_clamp(const Baseline *baseline, double value)
 MethodPrediction
 baseline_prediction(const Baseline *baseline, Taste taste, int32 column)
 {
-	const Ratings *ratings = baseline->ratings;
 	double value;
-	int32 count;
 
 	if (!baseline->is_explicit)
 	{
 		if (column < 0)
 			return (MethodPrediction){0, "none", 0};
-		count = (int32) (ratings->column_start[column + 1] - ratings->column_start[column]);
-		return (MethodPrediction){(double) count / ratings->n_rows, "popular", count};
+		return (MethodPrediction){baseline->count[column] / baseline->n_users, "popular",
+								  baseline->count[column]};
 	}
-	value = ratings->mean + baseline_user_bias(baseline, taste);
+	value = baseline->mean + baseline_user_bias(baseline, taste);
 	if (column >= 0)
 		value += baseline->statistics->bias[column];
 	return (MethodPrediction){baseline_clamp(baseline, value),
@@ -164,16 +190,23 @@ fit_popular(const Ratings *ratings, bool is_explicit, Jsonb *options, Budget *bu
 	return baseline_fit(ratings, is_explicit, &given, budget);
 }
 
+static void *
+load_popular(StoredModel *stored, const Ratings *ratings, bool is_explicit, Jsonb *options,
+			 Budget *budget, Progress *progress)
+{
+	return baseline_load(stored, is_explicit, options, budget);
+}
+
 /*
  * The score is the number of ratings.
  */
 static void
 score_popular(void *fitted, const MethodUser *user, double *scores)
 {
-	const Ratings *ratings = ((Baseline *) fitted)->ratings;
+	const Baseline *baseline = fitted;
 
-	for (int32 column = 0; column < ratings->n_columns; column++)
-		scores[column] = ratings->column_start[column + 1] - ratings->column_start[column];
+	for (int32 column = 0; column < baseline->n_columns; column++)
+		scores[column] = baseline->count[column];
 }
 
 static void
@@ -183,8 +216,11 @@ predict_popular(void *fitted, const MethodUser *user, const int32 *columns, int3
 	predict(fitted, user, columns, n, predictions);
 }
 
-const Method method_popular = {
-	.name = "popular", .fit = fit_popular, .score = score_popular, .predict = predict_popular};
+const Method method_popular = {.name = "popular",
+							   .fit = fit_popular,
+							   .load = load_popular,
+							   .score = score_popular,
+							   .predict = predict_popular};
 
 typedef struct ColumnBias
 {
@@ -210,20 +246,33 @@ compare_biases(const void *a, const void *b)
 	return x->column < y->column ? -1 : x->column > y->column;
 }
 
+static OrderedBaseline *
+order_columns(Baseline *baseline, Budget *budget)
+{
+	OrderedBaseline *ordered = budget_alloc(budget, 1, sizeof(OrderedBaseline), "statistics");
+
+	ordered->baseline = baseline;
+	ordered->columns = budget_alloc(budget, baseline->n_columns, sizeof(ColumnBias), "statistics");
+	for (int32 column = 0; column < baseline->n_columns; column++)
+		ordered->columns[column] = (ColumnBias){column, baseline->statistics->bias[column]};
+	qsort(ordered->columns, baseline->n_columns, sizeof(ColumnBias), compare_biases);
+	return ordered;
+}
+
 static void *
 fit_baseline(const Ratings *ratings, bool is_explicit, Jsonb *options, Budget *budget,
 			 Progress *progress)
 {
 	NeighborArguments given = baseline_arguments(options);
-	OrderedBaseline *ordered = budget_alloc(budget, 1, sizeof(OrderedBaseline), "statistics");
 
-	ordered->baseline = baseline_fit(ratings, is_explicit, &given, budget);
-	ordered->columns = budget_alloc(budget, ratings->n_columns, sizeof(ColumnBias), "statistics");
-	for (int32 column = 0; column < ratings->n_columns; column++)
-		ordered->columns[column] =
-			(ColumnBias){column, ordered->baseline->statistics->bias[column]};
-	qsort(ordered->columns, ratings->n_columns, sizeof(ColumnBias), compare_biases);
-	return ordered;
+	return order_columns(baseline_fit(ratings, is_explicit, &given, budget), budget);
+}
+
+static void *
+load_baseline(StoredModel *stored, const Ratings *ratings, bool is_explicit, Jsonb *options,
+			  Budget *budget, Progress *progress)
+{
+	return order_columns(baseline_load(stored, is_explicit, options, budget), budget);
 }
 
 /*
@@ -236,10 +285,10 @@ score_baseline(void *fitted, const MethodUser *user, double *scores)
 	const OrderedBaseline *ordered = fitted;
 	const Baseline *baseline = ordered->baseline;
 	double user_side =
-		baseline->ratings->mean + baseline_user_bias(baseline, baseline_taste(baseline, user));
+		baseline->mean + baseline_user_bias(baseline, baseline_taste(baseline, user));
 	double previous = INFINITY;
 
-	for (int32 i = 0; i < baseline->ratings->n_columns; i++)
+	for (int32 i = 0; i < baseline->n_columns; i++)
 	{
 		const ColumnBias *column = &ordered->columns[i];
 		double score = user_side + column->bias;
@@ -260,5 +309,8 @@ predict_baseline(void *fitted, const MethodUser *user, const int32 *columns, int
 	predict(((OrderedBaseline *) fitted)->baseline, user, columns, n, predictions);
 }
 
-const Method method_baseline = {
-	.name = "baseline", .fit = fit_baseline, .score = score_baseline, .predict = predict_baseline};
+const Method method_baseline = {.name = "baseline",
+								.fit = fit_baseline,
+								.load = load_baseline,
+								.score = score_baseline,
+								.predict = predict_baseline};

@@ -12,12 +12,15 @@
 
 typedef struct Baseline
 {
-	const Ratings *ratings;
-	RatingStatistics *statistics;
 	bool is_explicit;
 	double user_regularization;
-	double minimum; /* of all ratings */
+	int32 n_columns;
+	double n_users;
+	double mean; /* of all ratings; NaN without any, as the next two */
+	double minimum;
 	double maximum;
+	RatingStatistics *statistics; /* mean and bias of columns */
+	const int32 *count;           /* of the ratings of each column */
 } Baseline;
 
 /* What a user's ratings say, whatever the items. */
@@ -31,6 +34,8 @@ typedef struct Taste
 extern NeighborArguments baseline_arguments(Jsonb *options);
 extern Baseline *baseline_fit(const Ratings *ratings, bool is_explicit,
 							  const NeighborArguments *given, Budget *budget);
+extern Baseline *baseline_load(const StoredModel *stored, bool is_explicit, Jsonb *options,
+							   Budget *budget);
 extern Taste baseline_taste(const Baseline *baseline, const MethodUser *user);
 extern Taste baseline_taste_without(const Baseline *baseline, Taste taste, const MethodUser *user,
 									int32 column);

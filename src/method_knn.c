@@ -77,13 +77,33 @@ parse_reference(const char *center)
 }
 
 /*
- * What both methods have, but the neighbors; the options are read into given.
+ * What both methods have, but the baseline and the neighbors.
+ */
+static Knn *
+start(const char *name, const Ratings *ratings, Jsonb *options, Budget *budget)
+{
+	Knn *knn = budget_alloc(budget, 1, sizeof(Knn), "neighbors");
+	char *center = method_word(options, "center");
+
+	knn->name = name;
+	knn->ratings = ratings;
+	knn->reference = parse_reference(center);
+	knn->normalize = method_boolean(options, "normalize");
+	knn->budget = *budget;
+	if (knn->normalize)
+		knn->weight = budget_alloc(budget, ratings->n_columns, sizeof(double), "scores");
+	pfree(center);
+	return knn;
+}
+
+/*
+ * The same for a fit, the options being read into given.
  */
 static Knn *
 start_fit(const char *name, const Ratings *ratings, bool is_explicit, Jsonb *options,
 		  NeighborArguments *given, Budget *budget)
 {
-	Knn *knn = budget_alloc(budget, 1, sizeof(Knn), "neighbors");
+	Knn *knn = start(name, ratings, options, budget);
 
 	*given = baseline_arguments(options);
 	given->k = (int) method_number(options, "k");
@@ -94,15 +114,31 @@ start_fit(const char *name, const Ratings *ratings, bool is_explicit, Jsonb *opt
 	given->weighting = method_word(options, "weighting");
 	given->min_similarity = method_number(options, "min_similarity");
 
-	knn->name = name;
-	knn->ratings = ratings;
 	knn->baseline = baseline_fit(ratings, is_explicit, given, budget);
-	knn->reference = parse_reference(given->center);
-	knn->normalize = method_boolean(options, "normalize");
-	knn->budget = *budget;
-	if (knn->normalize)
-		knn->weight = budget_alloc(budget, ratings->n_columns, sizeof(double), "scores");
 	return knn;
+}
+
+static void
+prepare_items(Knn *knn, Budget *budget)
+{
+	int32 n = knn->ratings->n_columns;
+
+	knn->rating = budget_alloc(budget, n, sizeof(float4), "predictions");
+	for (int32 column = 0; column < n; column++)
+		knn->rating[column] = NAN;
+}
+
+static void
+prepare_users(Knn *knn, Budget *budget)
+{
+	const Ratings *ratings = knn->ratings;
+
+	knn->neighbors = budget_alloc(budget, ratings->n_rows, sizeof(neighbor_heap), "neighbors");
+	knn->row_mean = budget_alloc(budget, ratings->n_rows, sizeof(double), "statistics");
+	knn->row_bias = budget_alloc(budget, ratings->n_rows, sizeof(double), "statistics");
+	knn->target = budget_alloc(budget, ratings->n_columns, sizeof(int32), "predictions");
+	for (int32 column = 0; column < ratings->n_columns; column++)
+		knn->target[column] = -1;
 }
 
 static void
@@ -136,9 +172,7 @@ fit_item_knn(const Ratings *ratings, bool is_explicit, Jsonb *options, Budget *b
 	MemoryContextDelete(part.context);
 
 	sum_weights(knn, ratings->n_columns, budget);
-	knn->rating = budget_alloc(budget, ratings->n_columns, sizeof(float4), "predictions");
-	for (int32 column = 0; column < ratings->n_columns; column++)
-		knn->rating[column] = NAN;
+	prepare_items(knn, budget);
 	return knn;
 }
 
@@ -165,9 +199,7 @@ fit_user_knn(const Ratings *ratings, bool is_explicit, Jsonb *options, Budget *b
 	statistics = ratings_describe(users, &checked.baseline, &part);
 	heaps = neighborhood_find(users, statistics, &checked, budget, progress)->heaps;
 
-	knn->neighbors = budget_alloc(budget, ratings->n_rows, sizeof(neighbor_heap), "neighbors");
-	knn->row_mean = budget_alloc(budget, ratings->n_rows, sizeof(double), "statistics");
-	knn->row_bias = budget_alloc(budget, ratings->n_rows, sizeof(double), "statistics");
+	prepare_users(knn, budget);
 	for (int32 user = 0; user < users->n_columns; user++)
 	{
 		int32 row = users->column_order[user];
@@ -182,9 +214,96 @@ fit_user_knn(const Ratings *ratings, bool is_explicit, Jsonb *options, Budget *b
 	MemoryContextDelete(part.context);
 
 	sum_weights(knn, ratings->n_rows, budget);
-	knn->target = budget_alloc(budget, ratings->n_columns, sizeof(int32), "predictions");
+	return knn;
+}
+
+/*
+ * Neighbors as a model has stored them, by place on their side.  Those whom place
+ * (NULL: the same) puts nowhere are left out, though their weight counts.
+ */
+static neighbor_heap
+load_neighbors(const StoredSide *side, int32 number, const int32 *place, double *weight_sum,
+			   Budget *budget)
+{
+	const SVec *stored = side->neighbors[number];
+	neighbor_heap heap = {0};
+
+	if (stored == NULL)
+		return heap;
+	heap.capacity = svec_count(stored);
+	heap.entries = budget_alloc(budget, heap.capacity, sizeof(neighbor_entry), "neighbors");
+	for (int32 i = 0; i < heap.capacity; i++)
+	{
+		int32 other = stored_number(side, svec_id(stored, i));
+		float4 weight = svec_weights(stored)[i];
+
+		*weight_sum += weight;
+		if (other >= 0 && place != NULL)
+			other = place[other];
+		if (other >= 0)
+			heap.entries[heap.n++] = (neighbor_entry){.score = weight, .id = other};
+	}
+	return heap;
+}
+
+static void *
+load_item_knn(StoredModel *stored, const Ratings *ratings, bool is_explicit, Jsonb *options,
+			  Budget *budget, Progress *progress)
+{
+	Knn *knn = start(method_item_knn.name, ratings, options, budget);
+
+	knn->baseline = baseline_load(stored, is_explicit, options, budget);
+	knn->neighbors = budget_alloc(budget, ratings->n_columns, sizeof(neighbor_heap), "neighbors");
+	knn->weight_sum = budget_alloc(budget, ratings->n_columns, sizeof(double), "neighbors");
 	for (int32 column = 0; column < ratings->n_columns; column++)
-		knn->target[column] = -1;
+	{
+		CHECK_FOR_INTERRUPTS();
+		knn->neighbors[column] =
+			load_neighbors(&stored->items, column, NULL, &knn->weight_sum[column], budget);
+	}
+	prepare_items(knn, budget);
+	return knn;
+}
+
+/*
+ * Users whom the model has stored and who have no ratings now have nothing to say,
+ * and are not asked for.
+ */
+static void *
+load_user_knn(StoredModel *stored, const Ratings *ratings, bool is_explicit, Jsonb *options,
+			  Budget *budget, Progress *progress)
+{
+	Knn *knn = start(method_user_knn.name, ratings, options, budget);
+	int32 *number = budget_alloc(budget, ratings->n_rows, sizeof(int32), "neighbors");
+	int32 *place;
+
+	knn->baseline = baseline_load(stored, is_explicit, options, budget);
+	stored_load_users(stored, progress);
+	keys_check_type(stored->users.keys.type, "user", ratings->row_type);
+	place = budget_alloc(budget, stored->users.keys.n, sizeof(int32), "neighbors");
+	for (int32 i = 0; i < stored->users.keys.n; i++)
+		place[i] = -1;
+	for (int32 row = 0; row < ratings->n_rows; row++)
+	{
+		number[row] =
+			keys_find(&stored->users.keys, keys_datum(ratings->row_keys[row], ratings->row_type));
+		if (number[row] >= 0)
+			place[number[row]] = row;
+	}
+	prepare_users(knn, budget);
+	knn->weight_sum = budget_alloc(budget, ratings->n_rows, sizeof(double), "neighbors");
+	for (int32 row = 0; row < ratings->n_rows; row++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (number[row] < 0)
+			continue;
+		knn->neighbors[row] =
+			load_neighbors(&stored->users, number[row], place, &knn->weight_sum[row], budget);
+		knn->row_mean[row] = stored->users.mean[number[row]];
+		knn->row_bias[row] = stored->users.bias[number[row]];
+	}
+	pfree(number);
+	pfree(place);
 	return knn;
 }
 
@@ -296,7 +415,7 @@ reference_rating(const Knn *knn, double user_mean, double user_bias, int32 colum
 		case REFERENCE_ITEM:
 			return knn->baseline->statistics->mean[column];
 		case REFERENCE_BASELINE:
-			return knn->ratings->mean + user_bias + knn->baseline->statistics->bias[column];
+			return knn->baseline->mean + user_bias + knn->baseline->statistics->bias[column];
 		default:
 			return 0;
 	}
@@ -453,8 +572,14 @@ predict_user_knn(void *fitted, const MethodUser *user, const int32 *columns, int
 			knn->target[columns[i]] = -1;
 }
 
-const Method method_item_knn = {
-	.name = "item_knn", .fit = fit_item_knn, .score = score_item_knn, .predict = predict_item_knn};
+const Method method_item_knn = {.name = "item_knn",
+								.fit = fit_item_knn,
+								.load = load_item_knn,
+								.score = score_item_knn,
+								.predict = predict_item_knn};
 
-const Method method_user_knn = {
-	.name = "user_knn", .fit = fit_user_knn, .score = score_user_knn, .predict = predict_user_knn};
+const Method method_user_knn = {.name = "user_knn",
+								.fit = fit_user_knn,
+								.load = load_user_knn,
+								.score = score_user_knn,
+								.predict = predict_user_knn};

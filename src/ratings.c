@@ -57,6 +57,7 @@ typedef struct RatingReceiver
 	Oid time_type;  /* InvalidOid: it has no fourth column */
 	KeyMap rows;
 	KeyMap columns;
+	const KeyMap *known; /* the columns there are; NULL: those that the query returns */
 	Chunk *first;
 	Chunk *last;
 } RatingReceiver;
@@ -155,7 +156,19 @@ receive_rating(TupleTableSlot *slot, DestReceiver *self)
 		time = read_time(receiver, slot->tts_values[3]);
 
 	user = keys_number(users, slot->tts_values[0]);
-	item = keys_number(items, slot->tts_values[1]);
+	if (receiver->known == NULL)
+		item = keys_number(items, slot->tts_values[1]);
+	else
+	{
+		item = keys_find(items, slot->tts_values[1]);
+		if (item < 0)
+		{
+			/* The row is there, without this rating. */
+			users->counts[user]--;
+			return true;
+		}
+		items->counts[item]++;
+	}
 
 	if (unlikely(!isfinite(value) || !isfinite((float4) value)))
 		ereport(ERROR,
@@ -213,7 +226,16 @@ start_ratings(DestReceiver *self, int operation, TupleDesc desc)
 		receiver->time_type = type;
 	}
 	keys_init(&receiver->rows, &receiver->ratings->budget, TupleDescAttr(desc, user));
-	keys_init(&receiver->columns, &receiver->ratings->budget, TupleDescAttr(desc, 1 - user));
+	if (receiver->known == NULL)
+	{
+		keys_init(&receiver->columns, &receiver->ratings->budget, TupleDescAttr(desc, 1 - user));
+		return;
+	}
+	keys_check_type(getBaseType(TupleDescAttr(desc, 1)->atttypid), "item", receiver->known->type);
+	receiver->columns = *receiver->known;
+	receiver->columns.budget = &receiver->ratings->budget;
+	receiver->columns.counts =
+		budget_alloc(&receiver->ratings->budget, receiver->known->n, sizeof(int32), "keys");
 }
 
 /*
@@ -269,6 +291,19 @@ scatter_chunks(RatingReceiver *receiver, const int32 *row_rank, const int32 *col
 }
 
 /*
+ * The rank of columns that keep their numbers.
+ */
+static int32 *
+same_numbers(KeyMap *columns)
+{
+	int32 *rank = budget_alloc(columns->budget, columns->n, sizeof(int32), "keys");
+
+	for (int32 i = 0; i < columns->n; i++)
+		rank[i] = i;
+	return rank;
+}
+
+/*
  * Turn the chunks into the compressed matrix: number the keys, move every rating
  * to its row, and sort the rows.
  */
@@ -278,7 +313,8 @@ compress_ratings(RatingReceiver *receiver)
 	Ratings *ratings = receiver->ratings;
 	int32 *row_rank = keys_rank(&receiver->rows);
 	int32 *key_rank = keys_rank(&receiver->columns);
-	int32 *column_rank = keys_rank_by_count(&receiver->columns, key_rank);
+	int32 *column_rank = receiver->known == NULL ? keys_rank_by_count(&receiver->columns, key_rank)
+												 : same_numbers(&receiver->columns);
 	int32 duplicate;
 
 	ratings->n_rows = receiver->rows.n;
@@ -325,7 +361,8 @@ load(const char *query, RatingReceiver *receiver)
 	read = GetCurrentTimestamp();
 	compress_ratings(receiver);
 	keys_free(&receiver->rows);
-	keys_free(&receiver->columns);
+	if (receiver->known == NULL)
+		keys_free(&receiver->columns);
 
 	ereport(DEBUG1, (errmsg_internal("socrec: read " INT64_FORMAT
 									 " ratings in %.3f s, compressed them in %.3f s",
@@ -350,6 +387,21 @@ ratings_load(const char *query, bool transpose, Progress *progress)
 	RatingReceiver receiver = {
 		.pub = {receive_rating, start_ratings, query_ignore, query_ignore, DestTuplestore},
 		.transpose = transpose,
+		.progress = progress};
+
+	return load(query, &receiver);
+}
+
+/*
+ * The same, the columns being given: they keep their numbers, and ratings of others
+ * are left out, without their rows.
+ */
+Ratings *
+ratings_load_known(const char *query, const KeyMap *columns, Progress *progress)
+{
+	RatingReceiver receiver = {
+		.pub = {receive_rating, start_ratings, query_ignore, query_ignore, DestTuplestore},
+		.known = columns,
 		.progress = progress};
 
 	return load(query, &receiver);

@@ -8,6 +8,7 @@
 #include "nodes/pg_list.h"
 
 #include "budget.h"
+#include "keys.h"
 #include "knn.h"
 #include "socrec.h"
 
@@ -107,6 +108,7 @@ column_place(const void *columns, Size stride, int32 n, int32 column)
 }
 
 extern Ratings *ratings_load(const char *query, bool transpose, Progress *progress);
+extern Ratings *ratings_load_known(const char *query, const KeyMap *columns, Progress *progress);
 extern Ratings *ratings_load_timed(const char *query, Progress *progress);
 
 /* In memory of the given budget, whose context ratings_free deletes. */

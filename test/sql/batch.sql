@@ -88,6 +88,113 @@ SELECT method, explicit, options, lists, predictions, sources FROM difference WH
 -- every fallback is among them
 SELECT DISTINCT method, explicit, sources FROM difference WHERE options = '{}' ORDER BY 1, 2;
 
+-- By a model as it is stored: what it says of each user, from ratings that have
+-- changed since its fit.  Users and items have come and gone, and ratings of both.
+-- (Of users who have gone a model of user_knn still has the neighbors, a batch not.)
+CREATE FUNCTION compare_stored(method text, explicit boolean, given jsonb) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    CREATE TABLE live AS SELECT * FROM visit WHERE member NOT IN ('m1', 'm2') AND page <> 'p3' AND NOT (member = 'm5' AND page < 'p2');
+    PERFORM create_model('stored', 'live', 'member', 'page', CASE WHEN explicit THEN 'stars' END, method, given || '{"holdout": 0.1}');
+    DELETE FROM live WHERE member IN ('m8', 'm9') OR page = 'p24' OR member = 'm10' AND page > 'p2';
+    INSERT INTO live SELECT * FROM visit WHERE member IN ('m1', 'm5') AND page <> 'p24' ON CONFLICT DO NOTHING;
+    INSERT INTO live SELECT member, 'p3', 5 FROM generate_series(20, 30) n, LATERAL (SELECT 'm' || n AS member) m;
+    INSERT INTO live VALUES ('newcomer', 'p1', 5), ('newcomer', 'p7', 1), ('stranger', 'p3', 4);
+    DELETE FROM live a USING live b WHERE (a.member, a.page) = (b.member, b.page) AND a.ctid < b.ctid;
+    CREATE TEMPORARY TABLE a ON COMMIT DROP AS
+        SELECT v.member, r.* FROM (SELECT DISTINCT v.member FROM live v) v CROSS JOIN LATERAL stored.recommend(v.member, 100) r;
+    CREATE TEMPORARY TABLE b ON COMMIT DROP AS SELECT * FROM stored.recommend_all(100);
+    CREATE TEMPORARY TABLE c ON COMMIT DROP AS
+        SELECT p.member, s.page, s.prediction, s.source, s.support
+        FROM (SELECT p.member, array_agg(p.page) AS pages FROM pair p WHERE p.member NOT IN ('m8', 'm9') GROUP BY 1) p
+            CROSS JOIN LATERAL stored.predictions(p.member, p.pages, true) s;
+    CREATE TEMPORARY TABLE d ON COMMIT DROP AS
+        SELECT p.* FROM model m, fit_and_predict('SELECT member, page' || CASE WHEN explicit THEN ', rating' ELSE '' END || ' FROM stored.rating WHERE NOT held_out',
+            'SELECT member, page FROM pair WHERE member NOT IN (''m8'', ''m9'')', NULL::text, NULL::text, m.method, m.options, stored_queries(m)) p WHERE m.name = 'stored';
+    INSERT INTO difference SELECT method, explicit, given,
+        (SELECT count(*) FROM a),
+        (SELECT count(*) FROM a FULL JOIN b USING (member, page)
+            WHERE (abs(a.score - b.score) < 1e-6 * (1 + abs(a.score)) AND a.source = b.source) IS NOT TRUE)
+        + (SELECT count(*) FROM a FULL JOIN b USING (member, rank)
+            WHERE (abs(a.score - b.score) < 1e-6 * (1 + abs(a.score)) AND a.source = b.source
+                AND (a.page = b.page OR abs(a.score - b.score) < 1e-9 * (1 + abs(a.score)))) IS NOT TRUE),
+        (SELECT count(*) FROM c),
+        (SELECT count(*) FROM c FULL JOIN d ON d.user_id = c.member AND d.item_id = c.page
+            WHERE (abs(c.prediction - d.prediction) < 1e-6 AND c.source = d.source AND c.support = d.support) IS NOT TRUE),
+        (SELECT string_agg(DISTINCT d.source, ', ') FROM d);
+    DROP TABLE a, b, c, d;
+    PERFORM drop_model('stored');
+    DROP TABLE live;
+END
+$$;
+
+DELETE FROM difference;
+SELECT count(compare_stored(m, explicit, o::jsonb))
+FROM (VALUES
+    ('item_knn', true, '{}'), ('item_knn', false, '{}'), ('user_knn', true, '{}'), ('user_knn', false, '{}'),
+    ('popular', true, '{}'), ('popular', false, '{}'), ('baseline', true, '{"user_regularization": 3}'),
+    ('item_knn', true, '{"center": "item", "k": 5, "normalize": true}'),
+    ('user_knn', true, '{"center": "user", "similarity": "pearson", "k": 5, "min_similarity": -1, "normalize": true}')) c(m, explicit, o);
+SELECT method, explicit, count(*) AS configurations, sum(listed) AS listed, sum(lists) AS differ, sum(predicted) AS predicted,
+    sum(predictions) AS differ
+FROM difference GROUP BY 1, 2 ORDER BY 1, 2;
+
+-- materialize: the same in a table, which stays the same table
+SELECT rating_count FROM create_model('stored', 'visit', 'member', 'page', 'stars', options => '{"holdout": 0}');
+BEGIN;
+CALL materialize('stored', 3);
+COMMENT ON TABLE stored.recommended IS 'mine';
+SELECT count(*), count(DISTINCT member) AS members, max(rank), bool_and(version = 1 AND at = now()) FROM stored.recommended;
+COMMIT;
+CALL refit('stored');
+BEGIN;
+CALL materialize('stored');
+SELECT count(*) AS differ FROM (TABLE stored.recommended) a FULL JOIN stored.recommend_all() b USING (member, page, rank, score, source)
+    WHERE a.version <> 2 OR a.at <> now() OR a.version IS NULL OR b IS NULL;
+ROLLBACK;
+SELECT count(*), max(rank), max(version) FROM stored.recommended;
+SELECT obj_description('stored.recommended'::regclass);
+SELECT stored.forget_user('m7');
+SELECT count(*) FROM stored.recommended WHERE member = 'm7';
+SELECT has_table_privilege('pg_monitor', 'stored.recommended', 'select') AS others_read;
+SELECT count(*), max(rank) FROM recommend_all('stored', NULL::text, NULL::text, 2);
+SELECT count(*) FROM stored.recommend_all(0);
+-- what must fail
+SELECT * FROM stored.recommend_all(-1);
+SELECT * FROM recommend_all('stored', 1, NULL::text);
+SELECT * FROM recommend_all('stored', NULL::text, 1);
+SELECT * FROM recommend_all('nowhere', 1, 1);
+SELECT * FROM recommend_all(NULL, 1, 1);
+CALL materialize('nowhere');
+CALL materialize(NULL);
+CALL materialize('stored', NULL);
+CALL materialize('stored', -3);
+SELECT count(*) FROM stored.recommended;
+CREATE ROLE socrec_materializer;
+SET ROLE socrec_materializer;
+CALL materialize('stored');
+SELECT * FROM stored.recommend_all();
+RESET ROLE;
+GRANT USAGE ON SCHEMA stored TO socrec_materializer;
+GRANT SELECT ON visit TO socrec_materializer;
+SET ROLE socrec_materializer;
+SELECT count(*) FROM stored.recommend_all(1);
+RESET ROLE;
+DROP OWNED BY socrec_materializer;
+DROP ROLE socrec_materializer;
+-- queries of others: what is read as a model must look like one
+SELECT fit_and_recommend('TABLE visit', ''::text, ''::text, 'popular', '{"user_regularization": 1}', 5, q) FROM (VALUES
+    (ARRAY['SELECT 1::float8, 1::float8, 1::float8, 1::bigint, 1::bigint', 'SELECT ''p1''::text, 1, 1, 1::float8, 1::float8, 1'])) v(q);
+SELECT fit_and_recommend('TABLE visit', ''::text, ''::text, 'popular', '{"user_regularization": 1}', 5, ARRAY['SELECT 1', 'SELECT 1']);
+SELECT fit_and_recommend('TABLE visit', ''::text, ''::text, 'popular', '{"user_regularization": 1}', 5,
+    ARRAY['SELECT 1::float8, 1::float8, 1::float8, 1::bigint, 1::bigint', 'SELECT ''p1''::text, 1, 1, 1::float8, NULL::float8']);
+SELECT fit_and_recommend('TABLE visit', ''::text, ''::text, 'popular', '{"user_regularization": 1}', 5,
+    ARRAY['SELECT NULL::float8, 1::float8, 1::float8, 1::bigint, NULL::bigint', 'SELECT ''p1''::text, 1, 1, 1::float8, 1::float8']);
+SELECT fit_and_recommend('TABLE visit', ''::text, ''::text, 'popular', '{"user_regularization": 1}', 5, '{}');
+SELECT fit_and_recommend('TABLE visit', ''::text, ''::text, 'popular', '{"user_regularization": 1}', 5, ARRAY['SELECT 1', NULL]);
+SELECT fit_and_recommend('TABLE visit', ''::text, ''::text, 'user_knn', options, 5, (stored_queries(m))[1:2]) FROM model m WHERE name = 'stored';
+SELECT drop_model('stored');
+
 -- no neighbors are wanted: all is left to the fallbacks
 SELECT m, (SELECT count(*) FROM batch_recommend('TABLE visit', ''::text, ''::text, m, '{"k": 0}', 100) a
         FULL JOIN batch_recommend('TABLE visit', ''::text, ''::text, 'popular', n => 100) b USING (user_id, rank, item_id, score, source)
@@ -181,9 +288,13 @@ SELECT * FROM batch_recommend('SELECT u, i FROM generate_series(1, 500) u, gener
 SET maintenance_work_mem = '4MB';
 SELECT * FROM batch_predict('SELECT u, i, 1 FROM generate_series(1, 20) u, generate_series(1, 100) i',
     'SELECT 1, i % 100 FROM generate_series(1, 1000000) i', 0, 0, 'popular');
+SELECT rating_count FROM create_model('stored', 'SELECT u AS user_id, i AS item_id, 1 AS rating FROM generate_series(1, 4000) u, generate_series(1, 50) i WHERE (u * i) % 7 < 3', options => '{"holdout": 0}');
+SET maintenance_work_mem = '1MB';
+SELECT * FROM stored.recommend_all();
 RESET maintenance_work_mem;
+SELECT drop_model('stored');
 
 DROP VIEW pair;
 DROP TABLE visit, difference;
-DROP FUNCTION compare_methods;
+DROP FUNCTION compare_methods, compare_stored;
 DROP DOMAIN page_name;

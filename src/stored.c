@@ -1,0 +1,261 @@
+/*
+ * stored.c
+ *		What a model has stored, read back for work on many users at once.
+ *
+ * The queries come from SQL, which alone knows the names of a model's relations.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "access/htup_details.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+
+#include "query.h"
+#include "stored.h"
+
+/* The queries, in their order. */
+enum
+{
+	QUERY_FIT,
+	QUERY_ITEMS,
+	QUERY_USERS /* or what else a method has stored; not of every method */
+};
+
+typedef struct FitReceiver
+{
+	DestReceiver pub;
+	StoredModel *stored;
+} FitReceiver;
+
+/*
+ * Anybody may call with queries of theirs: refuse other types than those that the
+ * rows are read as.
+ */
+static void
+check_columns(TupleDesc desc, int first, const Oid *types, int n)
+{
+	bool same = desc->natts == first + n;
+
+	for (int i = 0; i < n && same; i++)
+		same = TupleDescAttr(desc, first + i)->atttypid == types[i];
+	if (!same)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("a query that reads a model returns other columns than a model has")));
+}
+
+static void
+refuse_nulls(TupleTableSlot *slot, int first, int end)
+{
+	for (int i = first; i < end; i++)
+		if (slot->tts_isnull[i])
+			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+							errmsg("a model has a null where none can be")));
+}
+
+static void
+start_fit(DestReceiver *self, int operation, TupleDesc desc)
+{
+	static const Oid types[] = {FLOAT8OID, FLOAT8OID, FLOAT8OID, INT8OID, INT8OID};
+
+	check_columns(desc, 0, types, lengthof(types));
+}
+
+/*
+ * rating_mean, rating_min, rating_max, rating_count, user_count
+ */
+static bool
+receive_fit(TupleTableSlot *slot, DestReceiver *self)
+{
+	StoredModel *stored = ((FitReceiver *) self)->stored;
+
+	slot_getallattrs(slot);
+	refuse_nulls(slot, 3, 5);
+	stored->rating_count = DatumGetInt64(slot->tts_values[3]);
+	stored->user_count = DatumGetInt64(slot->tts_values[4]);
+	if (slot->tts_isnull[0])
+		return true; /* there were no ratings */
+	refuse_nulls(slot, 0, 3);
+	stored->mean = DatumGetFloat8(slot->tts_values[0]);
+	stored->minimum = DatumGetFloat8(slot->tts_values[1]);
+	stored->maximum = DatumGetFloat8(slot->tts_values[2]);
+	return true;
+}
+
+typedef struct SideReceiver
+{
+	DestReceiver pub;
+	Budget *budget;
+	StoredSide *side;
+	const char *what;
+	Progress *progress;
+} SideReceiver;
+
+static void
+start_side(DestReceiver *self, int operation, TupleDesc desc)
+{
+	SideReceiver *receiver = (SideReceiver *) self;
+	Oid svec = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("svec"),
+							   ObjectIdGetDatum(LookupExplicitNamespace("socrec", false)));
+	const Oid types[] = {INT4OID, INT4OID, FLOAT8OID, FLOAT8OID, svec};
+
+	check_columns(desc, 1, types, Min(Max(desc->natts - 1, 4), lengthof(types)));
+	keys_init(&receiver->side->keys, receiver->budget, TupleDescAttr(desc, 0));
+}
+
+/*
+ * Room for one more; what is there is moved.
+ */
+static void
+grow(SideReceiver *receiver)
+{
+	StoredSide *side = receiver->side;
+	int32 n = side->keys.n;
+	StoredSide old = *side;
+
+	side->capacity = Max(1024, 2 * n);
+	side->id = budget_alloc(receiver->budget, side->capacity, sizeof(int32), receiver->what);
+	side->rating_count =
+		budget_alloc(receiver->budget, side->capacity, sizeof(int32), receiver->what);
+	side->mean = budget_alloc(receiver->budget, side->capacity, sizeof(double), receiver->what);
+	side->bias = budget_alloc(receiver->budget, side->capacity, sizeof(double), receiver->what);
+	side->neighbors =
+		budget_alloc(receiver->budget, side->capacity, sizeof(SVec *), receiver->what);
+	progress_report(receiver->progress, "%d %s read", n, receiver->what);
+	if (n == 0)
+		return;
+	memcpy(side->id, old.id, n * sizeof(int32));
+	memcpy(side->rating_count, old.rating_count, n * sizeof(int32));
+	memcpy(side->mean, old.mean, n * sizeof(double));
+	memcpy(side->bias, old.bias, n * sizeof(double));
+	memcpy(side->neighbors, old.neighbors, n * sizeof(SVec *));
+	pfree(old.id);
+	pfree(old.rating_count);
+	pfree(old.mean);
+	pfree(old.bias);
+	pfree(old.neighbors);
+}
+
+/*
+ * key, id, rating_count, mean, bias[, neighbors]
+ */
+static bool
+receive_side(TupleTableSlot *slot, DestReceiver *self)
+{
+	SideReceiver *receiver = (SideReceiver *) self;
+	StoredSide *side = receiver->side;
+	int32 n;
+
+	slot_getallattrs(slot);
+	refuse_nulls(slot, 0, 5);
+	if (side->keys.n == side->capacity)
+		grow(receiver);
+	n = keys_number(&side->keys, slot->tts_values[0]);
+	side->id[n] = DatumGetInt32(slot->tts_values[1]);
+	side->rating_count[n] = DatumGetInt32(slot->tts_values[2]);
+	side->mean[n] = DatumGetFloat8(slot->tts_values[3]);
+	side->bias[n] = DatumGetFloat8(slot->tts_values[4]);
+	if (slot->tts_tupleDescriptor->natts > 5 && !slot->tts_isnull[5])
+	{
+		SVec *neighbors = DatumGetSVecP(slot->tts_values[5]);
+
+		side->neighbors[n] = budget_alloc(receiver->budget, VARSIZE(neighbors), 1, receiver->what);
+		memcpy(side->neighbors[n], neighbors, VARSIZE(neighbors));
+		if ((Pointer) neighbors != DatumGetPointer(slot->tts_values[5]))
+			pfree(neighbors);
+	}
+	return true;
+}
+
+static void
+load_side(StoredModel *stored, StoredSide *side, int query, const char *what, Progress *progress)
+{
+	SideReceiver receiver = {
+		.pub = {receive_side, start_side, query_ignore, query_ignore, DestTuplestore},
+		.budget = &stored->budget,
+		.side = side,
+		.what = what,
+		.progress = progress};
+
+	query_run(stored->queries[query], &receiver.pub);
+}
+
+/*
+ * Read the users, for methods that store them.
+ */
+void
+stored_load_users(StoredModel *stored, Progress *progress)
+{
+	if (stored->n_queries <= QUERY_USERS)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("the queries that read a model are not complete")));
+	load_side(stored, &stored->users, QUERY_USERS, "users", progress);
+}
+
+/*
+ * The place of an id; -1 if there is none such.
+ */
+int32
+stored_number(const StoredSide *side, int64 id)
+{
+	int32 n = side->keys.n;
+	int32 place;
+
+	/* As a fit numbers them. */
+	if (id >= 1 && id <= n && side->id[id - 1] == id)
+		return (int32) id - 1;
+	if (id < PG_INT32_MIN || id > PG_INT32_MAX)
+		return -1;
+	place = column_place(side->id, sizeof(int32), n, (int32) id);
+	return place < n && side->id[place] == id ? place : -1;
+}
+
+/*
+ * Run the first two queries, under the caller's privileges and snapshot: that of the
+ * fit (rating_mean, rating_min, rating_max, rating_count, user_count), and that of the
+ * items (key, id, rating_count, mean, bias[, neighbors]) by id.  stored_free frees what
+ * is returned.
+ *
+ * Errors: other columns; more memory than maintenance_work_mem.
+ */
+StoredModel *
+stored_load(ArrayType *queries, Progress *progress)
+{
+	Budget budget;
+	StoredModel *stored;
+	FitReceiver receiver = {
+		.pub = {receive_fit, start_fit, query_ignore, query_ignore, DestTuplestore}};
+	Datum *texts;
+	bool *nulls;
+
+	budget_init(&budget, "reading a model");
+	stored = MemoryContextAllocZero(budget.context, sizeof(StoredModel));
+	stored->budget = budget;
+	stored->mean = stored->minimum = stored->maximum = NAN;
+	deconstruct_array(queries, TEXTOID, -1, false, TYPALIGN_INT, &texts, &nulls,
+					  &stored->n_queries);
+	if (stored->n_queries <= QUERY_ITEMS || array_contains_nulls(queries))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("the queries that read a model are not complete")));
+	stored->queries = MemoryContextAlloc(budget.context, stored->n_queries * sizeof(char *));
+	for (int i = 0; i < stored->n_queries; i++)
+		stored->queries[i] =
+			MemoryContextStrdup(budget.context, text_to_cstring(DatumGetTextPP(texts[i])));
+
+	receiver.stored = stored;
+	query_run(stored->queries[QUERY_FIT], &receiver.pub);
+	load_side(stored, &stored->items, QUERY_ITEMS, "items", progress);
+	return stored;
+}
+
+void
+stored_free(StoredModel *stored)
+{
+	MemoryContextDelete(stored->budget.context);
+}
