@@ -156,7 +156,9 @@ BEGIN
             stored_users AS (
                 INSERT INTO %%1$I.user_neighbor
                 SELECT id, user_id, rating_count, mean, bias, norm, neighbors
-                FROM socrec.user_neighbors_typed(%1$s, NULL::%%4$s, %2$s, %4$s))' ELSE '' END || '
+                FROM socrec.user_neighbors_typed(%1$s, NULL::%%4$s, %2$s, %4$s))' ELSE '' END
+            || CASE WHEN (m.options ->> 'track_changes')::boolean THEN ',
+            taken AS (DELETE FROM %%1$I.change)' ELSE '' END || '
             INSERT INTO %%1$I.fit
                 SELECT sum(mean * rating_count) / sum(rating_count), min(rating_min), max(rating_max),
                     coalesce(sum(rating_count), 0), coalesce(max(user_count), 0), count(*)

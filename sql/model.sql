@@ -127,7 +127,7 @@ LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    known jsonb := '{"holdout": null, "seed": 0, "versions": 10, "keep_models": 0, "item_regularization": 10, "user_regularization": 15, "baseline_epochs": 10}';
+    known jsonb := '{"holdout": null, "seed": 0, "track_changes": false, "versions": 10, "keep_models": 0, "item_regularization": 10, "user_regularization": 15, "baseline_epochs": 10}';
     choices CONSTANT jsonb := '{"center": ["none", "user", "item", "baseline"], "weighting": ["none", "tfidf", "bm25"],
         "similarity": ["cosine", "corated_cosine", "adjusted_cosine", "pearson", "jaccard", "euclidean"]}';
 BEGIN
@@ -212,7 +212,8 @@ $$;
 
 COMMENT ON FUNCTION execute_for_caller IS 'runs a statement under the search_path of the caller';
 
--- Create the model's view of the ratings, its only way to them.  The source may
+-- Create the model's view of the ratings, its only way to them; and where changes
+-- are tracked, that of the ratings that came and went.  The source may
 -- be a query full of names of the caller's, so the view is created under the
 -- caller's search_path; what this adds to it is qualified.
 CREATE FUNCTION create_rating_view(m model, caller_path text) RETURNS void
@@ -224,9 +225,12 @@ DECLARE
     holdout float8 := m.options ->> 'holdout';
     n bigint;
     held_out text := 'false';
-    is_unique boolean;
+    is_unique boolean := true;
     statement text;
 BEGIN
+    IF (m.options ->> 'track_changes')::boolean THEN
+        PERFORM socrec.track_model(m, source_clause);
+    END IF;
     -- Without a wish: a tenth, but no more than 10,000 ratings, and nothing of
     -- a table too small to spare any.
     IF holdout IS NULL THEN
@@ -252,17 +256,13 @@ BEGIN
                 WHERE i.inhparent = x.indrelid AND c.relkind <> 'p')
             AND (SELECT bool_and(a.attname IN (m.user_column, m.item_column)) FROM pg_attribute a
                 WHERE a.attrelid = x.indrelid AND a.attnum = ANY ((x.indkey::int2[])[0:x.indnkeyatts - 1]));
-        statement := format('CREATE VIEW %1$I.rating WITH (security_invoker = true) AS
-            SELECT %6$s s.%2$I, s.%3$I, 1::pg_catalog.float8 AS rating, %4$s AS held_out
-            FROM %5$s AS s WHERE s.%2$I IS NOT NULL AND s.%3$I IS NOT NULL',
-            m.name, m.user_column, m.item_column, held_out, source_clause,
-            CASE WHEN is_unique THEN '' ELSE 'DISTINCT' END);
-    ELSE
-        statement := format('CREATE VIEW %1$I.rating WITH (security_invoker = true) AS
-            SELECT s.%2$I, s.%3$I, s.%6$I::pg_catalog.float8 AS rating, %4$s AS held_out
-            FROM %5$s AS s WHERE s.%2$I IS NOT NULL AND s.%3$I IS NOT NULL AND s.%6$I IS NOT NULL',
-            m.name, m.user_column, m.item_column, held_out, source_clause, m.rating_column);
     END IF;
+    statement := format('CREATE VIEW %1$I.rating WITH (security_invoker = true) AS
+        SELECT%6$s s.%2$I, s.%3$I, %7$s AS rating, %4$s AS held_out
+        FROM %5$s AS s WHERE s.%2$I IS NOT NULL AND s.%3$I IS NOT NULL%8$s',
+        m.name, m.user_column, m.item_column, held_out, source_clause, CASE WHEN is_unique THEN '' ELSE ' DISTINCT' END,
+        coalesce('s.' || quote_ident(m.rating_column), '1') || '::pg_catalog.float8',
+        coalesce(' AND s.' || quote_ident(m.rating_column) || ' IS NOT NULL', ''));
     PERFORM socrec.execute_for_caller(statement, caller_path);
 END
 $$;
@@ -277,10 +277,19 @@ AS $$
 DECLARE
     started timestamptz := clock_timestamp();
     statement text;
+    is_tracked boolean := (m.options ->> 'track_changes')::boolean;
+    state jsonb;
 BEGIN
+    IF is_tracked THEN
+        -- Taken before the ratings are read: what changes meanwhile shows the next time.
+        state := socrec.check_tracked(m.name, NULL);
+    END IF;
     FOREACH statement IN ARRAY socrec.fit_statements(m) LOOP
         EXECUTE statement;
     END LOOP;
+    IF is_tracked THEN
+        EXECUTE format('UPDATE %I.tracked SET state = $1', m.name) USING state;
+    END IF;
     EXECUTE format('ANALYZE %1$I.fit, %1$I.item (id, %2$I, rating_count, bias)', m.name, m.item_column);
     EXECUTE format('SELECT rating_count, user_count, item_count FROM %I.fit', m.name)
         INTO m.rating_count, m.user_count, m.item_count;
@@ -291,6 +300,18 @@ END
 $$;
 
 COMMENT ON FUNCTION fit_model IS 'fits a model to its ratings and returns its registry row, not yet stored';
+
+CREATE FUNCTION register_fit(m model) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    UPDATE model r
+        SET fitted_at = m.fitted_at, fit_duration = m.fit_duration, rating_count = m.rating_count,
+            user_count = m.user_count, item_count = m.item_count, version = m.version
+        WHERE r.name = m.name;
+END;
+
+COMMENT ON FUNCTION register_fit IS 'stores what a fit has changed in the registry row of a model';
 
 -- Refuse what cannot become a model.
 CREATE FUNCTION check_model(m model) RETURNS void
@@ -340,6 +361,9 @@ BEGIN
     FOREACH statement IN ARRAY socrec.model_statements(m) LOOP
         EXECUTE statement;
     END LOOP;
+    IF (m.options ->> 'track_changes')::boolean THEN
+        EXECUTE format('REVOKE ALL ON %I.change FROM PUBLIC', m.name);
+    END IF;
     m := socrec.fit_model(m);
     PERFORM socrec.begin_version(m);
 
@@ -432,10 +456,7 @@ BEGIN
     PERFORM socrec.end_version(m, (m.options ->> 'keep_models')::integer > 0);
     m := socrec.fit_model(m);
     EXECUTE format('SELECT max(version) + 1 FROM %I.version', name) INTO m.version;
-    UPDATE socrec.model r
-        SET fitted_at = m.fitted_at, fit_duration = m.fit_duration, rating_count = m.rating_count,
-            user_count = m.user_count, item_count = m.item_count, version = m.version
-        WHERE r.name = m.name;
+    PERFORM socrec.register_fit(m);
     PERFORM socrec.begin_version(m);
     IF (m.options ->> 'versions')::integer > 0 THEN
         PERFORM socrec.measure_version(m);
@@ -472,9 +493,11 @@ BEGIN
             UNION ALL
             SELECT format('DROP VIEW %I.rating', name)
             UNION ALL
+            SELECT format('SELECT socrec.untrack_changes(%L)', name) WHERE (m.options ->> 'track_changes')::boolean
+            UNION ALL
             SELECT 'DROP TABLE ' || string_agg(c.oid::regclass::text, ', ') FROM pg_class c
                 WHERE c.relnamespace = quote_ident(name)::regnamespace AND c.relkind = 'r'
-                    AND (c.relname IN ('user_metric', 'version', 'impression', 'reference', 'recommended')
+                    AND (c.relname IN ('user_metric', 'version', 'impression', 'reference', 'recommended', 'tracked')
                         OR regexp_replace(c.relname, '^former_', '') = ANY (socrec.learned_tables(m.method)))
             UNION ALL
             SELECT format('DROP SCHEMA %I', name)

@@ -112,7 +112,7 @@ AS $$
 DECLARE
     kind "char" := (SELECT relkind FROM pg_class WHERE oid = source);
     list text := (SELECT string_agg(DISTINCT quote_ident(c), ', ') FROM unnest(columns) c);
-    row_list text;
+    rows text[];
     event text;
     name text;
     level text;
@@ -133,12 +133,11 @@ BEGIN
     EXECUTE format('COMMENT ON TABLE %I.change IS ''rows that came to (1) and went from (-1) the source since the last refresh; 0: all went''', schema);
     -- Whoever changes the source fills the log, with or without rights on it: so
     -- the function runs as its owner.  It writes there and nowhere else.
-    row_list := (SELECT string_agg(DISTINCT format('%%1$s.%I', c), ', ' ORDER BY format('%%1$s.%I', c)) FROM unnest(columns) c);
-    list := (SELECT string_agg(DISTINCT quote_ident(c), ', ' ORDER BY quote_ident(c)) FROM unnest(columns) c);
-    EXECUTE format($template$
-        CREATE FUNCTION %1$I.log_change() RETURNS trigger
-        LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-        AS $body$
+    rows := ARRAY(SELECT (SELECT string_agg(a.alias || '.' || quote_ident(d.c), ', ' ORDER BY d.c) FROM (SELECT DISTINCT unnest(columns) AS c) d)
+        FROM unnest(ARRAY['OLD', 'NEW', 'old_rows', 'new_rows']) WITH ORDINALITY a(alias, n) ORDER BY a.n);
+    list := (SELECT string_agg(quote_ident(d.c), ', ' ORDER BY d.c) FROM (SELECT DISTINCT unnest(columns) AS c) d);
+    EXECUTE format('CREATE FUNCTION %I.log_change() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS %L',
+        schema, format($body$
         BEGIN
             IF TG_OP = 'TRUNCATE' THEN
                 INSERT INTO %1$I.change (change) VALUES (0);
@@ -158,9 +157,7 @@ BEGIN
                 END IF;
             END IF;
             RETURN NULL;
-        END
-        $body$ $template$, schema, list,
-        format(row_list, 'OLD'), format(row_list, 'NEW'), format(row_list, 'old_rows'), format(row_list, 'new_rows'));
+        END $body$, schema, list, rows[1], rows[2], rows[3], rows[4]));
     EXECUTE format('REVOKE ALL ON FUNCTION %I.log_change() FROM PUBLIC', schema);
     -- A plain table is logged by statement, which costs least; but what comes by
     -- logical replication fires row triggers alone.

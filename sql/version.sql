@@ -31,8 +31,10 @@ AS $$
     SELECT format('CREATE OR REPLACE FUNCTION %%1$I.forget_user(target_user %%4$s) RETURNS void
             LANGUAGE sql VOLATILE PARALLEL UNSAFE
             BEGIN ATOMIC %s END',
-        string_agg(format('DELETE FROM %%1$I.%s t WHERE t.%%2$I %%10$s $1;', t.name), ' ' ORDER BY t.name))
-    FROM unnest(ARRAY['user_metric', 'user_neighbor', 'former_user_neighbor', 'impression', 'recommended']) t(name)
+        -- A log of changes that lacks some says that all may have changed.
+        string_agg(format(CASE t.name WHEN 'change' THEN 'UPDATE %%1$I.%s t SET change = 0, %%2$I = NULL' ELSE 'DELETE FROM %%1$I.%s t' END
+            || ' WHERE t.%%2$I %%10$s $1;', t.name), ' ' ORDER BY t.name))
+    FROM unnest(ARRAY['user_metric', 'user_neighbor', 'former_user_neighbor', 'impression', 'recommended', 'change']) t(name)
     WHERE t.name = 'user_metric' OR t.name = ANY (socrec.learned_tables(m.method)) OR to_regclass(format('%I.%I', m.name, t.name)) IS NOT NULL
 $$;
 
