@@ -55,8 +55,8 @@ LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT format(template, m.name, m.user_column, m.item_column, u.type, i.type,
-        m.method, m.options ->> 'normalize', m.options ->> 'user_regularization',
-        CASE WHEN m.method IN ('item_knn', 'user_knn') THEN m.method
+        m.method, coalesce(m.options ->> 'normalize', 'false'), m.options ->> 'user_regularization',
+        CASE WHEN m.method NOT IN ('popular', 'baseline') THEN m.method
             WHEN m.rating_column IS NULL THEN 'popular' ELSE 'baseline' END,
         u.equality, i.equality, u.collation, i.collation)
     FROM key_column(format('%I.rating', m.name)::regclass, m.user_column) u,
@@ -85,7 +85,7 @@ COMMENT ON FUNCTION execute_templates IS 'executes templates of method.sql with 
 CREATE FUNCTION reference_rating(m model, user_mean text, user_bias text, item text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-    SELECT CASE m.options ->> 'center'
+    SELECT CASE coalesce(m.options ->> 'center', CASE m.method WHEN 'ease' THEN 'baseline' END)
         WHEN 'none' THEN '0::float8'
         WHEN 'user' THEN user_mean
         WHEN 'item' THEN item || '.mean'
@@ -94,6 +94,15 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION reference_rating IS 'the expression of what a model measures a rating against';
+
+-- What a rating r counts for in scores: the expression of it.
+CREATE FUNCTION scored_rating(m model) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT CASE WHEN (m.options ->> 'binarize')::boolean THEN '1::float8' ELSE 'r.rating' END;
+END;
+
+COMMENT ON FUNCTION scored_rating IS 'the expression of what a rating counts for in scores';
 
 -- Tables, and the statements that fill them.  A refit leaves empty pages that the
 -- next one needs again; cutting them off would lock out readers on replicas.
@@ -149,7 +158,9 @@ BEGIN
         'DELETE FROM %1$I.fit',
         'DELETE FROM %1$I.item',
         format('WITH fitted AS MATERIALIZED (
-                SELECT * FROM socrec.item_neighbors_typed(%1$s, NULL::%%5$s, %2$s, %3$s)),
+                SELECT * FROM socrec.' || CASE m.method
+                    WHEN 'ease' THEN 'fit_item_weights(%1$s, NULL::%%5$s, %%6$L, %5$s::jsonb)'
+                    ELSE 'item_neighbors_typed(%1$s, NULL::%%5$s, %2$s, %3$s)' END || '),
             stored AS (
                 INSERT INTO %%1$I.item SELECT id, item_id, rating_count, mean, bias, norm, neighbors FROM fitted)'
             || CASE m.method WHEN 'user_knn' THEN ',
@@ -165,7 +176,7 @@ BEGIN
                 FROM fitted',
             replace(quote_literal(query), '%', '%%'), baseline,
             CASE m.method WHEN 'item_knn' THEN replace(neighbors, '%', '%%') ELSE 'k => 0' END,
-            replace(neighbors, '%', '%%'))];
+            replace(neighbors, '%', '%%'), replace(quote_literal(m.options), '%', '%%'))];
     IF m.method = 'user_knn' THEN
         statements := ARRAY['DELETE FROM %1$I.user_neighbor'] || statements;
     END IF;
@@ -188,15 +199,14 @@ BEGIN ATOMIC
         LANGUAGE sql STABLE PARALLEL SAFE ROWS 10 COST 1000
         BEGIN ATOMIC
             WITH candidate AS MATERIALIZED (' ||
-    CASE m.method
-        WHEN 'item_knn' THEN '
+    CASE WHEN m.method IN ('item_knn', 'ease') THEN '
                 SELECT t.rank::integer AS rank, t.id, t.score, t.support
                 FROM unnest((
-                    SELECT socrec.top_items(i.id, i.neighbors, r.rating, $2, %7$s, $3, $4)
+                    SELECT socrec.top_items(i.id, i.neighbors, ' || scored_rating(m) || ', $2, %7$s, $3, $4)
                     FROM %1$I.rating r CROSS JOIN LATERAL (
                         SELECT i.id, i.neighbors FROM %1$I.item i WHERE i.%3$I %11$s r.%3$I OFFSET 0) i
                     WHERE r.%2$I %10$s $1)) WITH ORDINALITY AS t(id, score, support, rank)'
-        WHEN 'user_knn' THEN '
+        WHEN m.method = 'user_knn' THEN '
                 SELECT row_number() OVER (ORDER BY s.score DESC, i.id)::integer AS rank, i.id, s.score, s.support
                 FROM (
                     SELECT r.%3$I, CASE WHEN %7$s THEN socrec.cf_predict(w.weight, r.rating)
@@ -212,7 +222,7 @@ BEGIN ATOMIC
                     SELECT FROM %1$I.rating r WHERE r.%2$I %10$s $1 AND r.%3$I %11$s s.%3$I))
                 ORDER BY s.score DESC, i.id
                 LIMIT $2'
-        WHEN 'baseline' THEN '
+        WHEN m.method = 'baseline' THEN '
                 SELECT row_number() OVER (ORDER BY i.bias DESC, i.id)::integer AS rank, i.id,
                     f.rating_mean + coalesce(t.bias, 0) + i.bias AS score, i.rating_count AS support
                 FROM %1$I.fit f CROSS JOIN (
@@ -264,9 +274,10 @@ BEGIN ATOMIC
                 SELECT a.n::integer AS n, a.key, i.id, i.rating_count, i.mean, i.bias, i.neighbors
                 FROM unnest($2) WITH ORDINALITY AS a(key, n) LEFT JOIN %1$I.item i ON i.%3$I %11$s a.key),
             profile AS MATERIALIZED (
-                SELECT i.id, i.mean, i.bias, r.rating
+                SELECT i.*, r.rating
                 FROM %1$I.rating r CROSS JOIN LATERAL (
-                    SELECT i.id, i.mean, i.bias FROM %1$I.item i WHERE i.%3$I %11$s r.%3$I OFFSET 0) i
+                    SELECT i.id, i.mean, i.bias' || CASE m.method WHEN 'ease' THEN ', i.neighbors' ELSE '' END || '
+                    FROM %1$I.item i WHERE i.%3$I %11$s r.%3$I OFFSET 0) i
                 WHERE r.%2$I %10$s $1 AND NOT ($3 AND r.held_out)),
             taste AS (
                 SELECT t.n, count(p.id)::integer AS rated, avg(p.rating) AS mean,
@@ -275,6 +286,13 @@ BEGIN ATOMIC
                 GROUP BY t.n),
             neighborhood AS (' ||
     CASE m.method
+        WHEN 'ease' THEN '
+                SELECT t.n, socrec.' || CASE WHEN m.rating_column IS NULL THEN 'weighted_sum(w.weight, p.rating)'
+                    ELSE 'cf_predict(w.weight, p.rating - ' || reference_rating(m, 'u.mean', 'u.bias', 'p') || ')' END || ' AS residual,
+                    count(w.weight)::integer AS support
+                FROM f CROSS JOIN target t JOIN taste u ON u.n = t.n JOIN profile p ON p.id <> t.id
+                    CROSS JOIN LATERAL (SELECT socrec.svec_get(p.neighbors, t.id) AS weight) w
+                GROUP BY t.n'
         WHEN 'item_knn' THEN '
                 SELECT t.n, socrec.' || CASE WHEN m.rating_column IS NULL THEN
                         'weighted_sum(w.weight, p.rating) / nullif(min(socrec.svec_sum(t.neighbors)), 0)'
@@ -333,7 +351,7 @@ BEGIN ATOMIC
         RETURNS TABLE (rank integer, %3$I %5$s, similarity float8)
         LANGUAGE sql STABLE PARALLEL SAFE ROWS 10 COST 1000
         BEGIN ATOMIC' ||
-    CASE WHEN (what, m.method) IN (('items', 'item_knn'), ('users', 'user_knn')) THEN replace('
+    CASE WHEN (what, m.method) IN (('items', 'item_knn'), ('items', 'ease'), ('users', 'user_knn')) THEN replace('
             SELECT row_number() OVER (ORDER BY w.weight DESC, w.id)::integer, o.%3$I, w.weight::float8
             FROM %1$I.TABLE t CROSS JOIN LATERAL socrec.svec_unnest(socrec.svec_top(t.neighbors, $2)) AS w(id, weight)
                 JOIN %1$I.TABLE o ON o.id = w.id
@@ -392,20 +410,20 @@ BEGIN ATOMIC
             WHERE t.%3$I %11$s $2;'
         ELSE '
             WITH part AS MATERIALIZED (' ||
-            CASE m.method WHEN 'item_knn' THEN '
-                SELECT ''rated item'' AS reason, r.%3$I AS key, r.rating, w.weight
+            CASE WHEN m.method IN ('item_knn', 'ease') THEN '
+                SELECT ''rated item'' AS reason, r.%3$I AS key, r.rating, w.weight, ' || scored_rating(m) || ' AS scored
                 FROM %1$I.item t CROSS JOIN %1$I.rating r
                     CROSS JOIN LATERAL (SELECT i.neighbors FROM %1$I.item i WHERE i.%3$I %11$s r.%3$I OFFSET 0) i
                     CROSS JOIN LATERAL (SELECT socrec.svec_get(i.neighbors, t.id)::float8 AS weight) w
                 WHERE t.%3$I %11$s $2 AND r.%2$I %10$s $1 AND w.weight IS NOT NULL)'
             ELSE '
-                SELECT ''similar user'' AS reason, r.%2$I AS key, r.rating, w.weight::float8 AS weight
+                SELECT ''similar user'' AS reason, r.%2$I AS key, r.rating, w.weight::float8 AS weight, r.rating AS scored
                 FROM %1$I.user_neighbor u CROSS JOIN LATERAL socrec.svec_unnest(u.neighbors) AS w(id, weight)
                     JOIN %1$I.user_neighbor v ON v.id = w.id
                     JOIN %1$I.rating r ON r.%2$I %10$s v.%2$I
                 WHERE u.%2$I %10$s $1 AND r.%3$I %11$s $2)' END || '
             SELECT p.reason, p.key, p.rating, p.weight,
-                p.weight * p.rating / CASE WHEN %7$s THEN sum(abs(p.weight)) OVER () ELSE 1 END
+                p.weight * p.scored / CASE WHEN %7$s THEN sum(abs(p.weight)) OVER () ELSE 1 END
             FROM part p
             UNION ALL
             SELECT ''popularity'', NULL, NULL, NULL, t.rating_count

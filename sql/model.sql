@@ -138,10 +138,13 @@ BEGIN
                 'center', CASE WHEN explicit THEN 'baseline' ELSE 'none' END,
                 'weighting', CASE WHEN explicit THEN 'none' ELSE 'tfidf' END,
                 'shrinkage', CASE WHEN explicit AND method = 'item_knn' THEN 100 ELSE 25 END);
+    ELSIF method = 'ease' THEN
+        -- docs/weights.md shows the search.
+        known := known || '{"k": 200, "l2": 500, "binarize": true}';
     ELSIF method NOT IN ('popular', 'baseline') OR method IS NULL THEN
         RAISE invalid_parameter_value
             USING MESSAGE = format('unknown method "%s"', method),
-                  HINT = 'Use one of: item_knn, user_knn, popular, baseline.';
+                  HINT = 'Use one of: item_knn, user_knn, ease, popular, baseline.';
     ELSIF method = 'baseline' AND NOT explicit THEN
         RAISE invalid_parameter_value
             USING MESSAGE = 'method baseline needs a rating column',

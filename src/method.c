@@ -10,8 +10,8 @@
 #include "method.h"
 #include "socrec.h"
 
-static const Method *const methods[] = {&method_item_knn, &method_user_knn, &method_popular,
-										&method_baseline};
+static const Method *const methods[] = {&method_item_knn, &method_user_knn, &method_ease,
+										&method_popular, &method_baseline};
 
 /*
  * The method of that name, or an error that names them all.

@@ -77,5 +77,6 @@ extern const Method method_item_knn;
 extern const Method method_user_knn;
 extern const Method method_popular;
 extern const Method method_baseline;
+extern const Method method_ease;
 
 #endif /* METHOD_H */

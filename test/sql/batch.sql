@@ -79,7 +79,9 @@ FROM (VALUES
     ('user_knn', true, '{"center": "item", "similarity": "pearson", "k": 5, "shrinkage": 2.5}'),
     ('user_knn', true, '{"center": "baseline", "similarity": "pearson", "min_similarity": -1, "normalize": true, "user_regularization": 2}'),
     ('user_knn', true, '{"center": "none", "weighting": "tfidf", "k": 1}'),
-    ('user_knn', false, '{"weighting": "bm25", "normalize": true, "min_similarity": 0.1}')) c(m, explicit, o);
+    ('user_knn', false, '{"weighting": "bm25", "normalize": true, "min_similarity": 0.1}'),
+    ('ease', true, '{}'), ('ease', false, '{}'),
+    ('ease', true, '{"binarize": false, "l2": 10, "k": 5, "user_regularization": 2}'), ('ease', false, '{"k": 0, "l2": 1}')) c(m, explicit, o);
 
 SELECT method, explicit, count(*) AS configurations, sum(listed) AS listed, sum(lists) AS differ, sum(predicted) AS predicted,
     sum(predictions) AS differ
@@ -230,10 +232,10 @@ SELECT * FROM batch_predict('TABLE visit', 'SELECT member, page FROM visit WHERE
 
 -- no ratings, one, and rows with nulls
 SELECT m, (SELECT count(*) FROM batch_recommend('SELECT 1, 2, 3 WHERE false', 0, 0, m)) AS listed, p.*
-FROM unnest(ARRAY['item_knn', 'user_knn', 'popular', 'baseline']) m, batch_predict('SELECT 1, 2, 3 WHERE false', 'SELECT 1, 2', 0, 0, m) p;
-SELECT m, p.* FROM unnest(ARRAY['item_knn', 'user_knn', 'popular']) m, batch_predict('SELECT 1, 2 WHERE false', 'SELECT 1, 2', 0, 0, m) p;
+FROM unnest(ARRAY['item_knn', 'user_knn', 'ease', 'popular', 'baseline']) m, batch_predict('SELECT 1, 2, 3 WHERE false', 'SELECT 1, 2', 0, 0, m) p;
+SELECT m, p.* FROM unnest(ARRAY['item_knn', 'user_knn', 'ease', 'popular']) m, batch_predict('SELECT 1, 2 WHERE false', 'SELECT 1, 2', 0, 0, m) p;
 SELECT m, (SELECT count(*) FROM batch_recommend('SELECT 1, 2, 3', 0, 0, m)) AS listed, p.*
-FROM unnest(ARRAY['item_knn', 'user_knn', 'popular', 'baseline']) m, batch_predict('SELECT 1, 2, 3', 'SELECT 1, 2', 0, 0, m) p;
+FROM unnest(ARRAY['item_knn', 'user_knn', 'ease', 'popular', 'baseline']) m, batch_predict('SELECT 1, 2, 3', 'SELECT 1, 2', 0, 0, m) p;
 SELECT user_id, item_id, score FROM batch_recommend('VALUES (1, 1, 1), (1, 2, 1), (2, 1, NULL), (NULL, 3, 1), (3, NULL, 1), (4, 2, 1)', 0, 0, 'popular');
 
 -- names mean what they mean to the caller, whatever they are

@@ -1,0 +1,181 @@
+/*
+ * method_weights.c
+ *		The methods of item weights: ease.
+ *
+ * A score sums over the user's ratings what each adds to an item: weight * rating, or
+ * the weight alone where only the set of items counts.  A predicted rating is the
+ * baseline and the weighted average of what the user's ratings differ from theirs.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "method.h"
+#include "method_baseline.h"
+#include "weights.h"
+
+/* What a user's ratings say about an item. */
+typedef struct Opinion
+{
+	double sum; /* of weight * (rating - baseline but the user's bias), or the score */
+	double weight;
+	double magnitude; /* sum of |weight| */
+	int32 support;
+} Opinion;
+
+typedef struct WeightModel
+{
+	const char *name;
+	const Ratings *ratings;
+	const ItemWeights *weights;
+	Baseline *baseline;
+	bool binarize;
+	Budget budget;
+
+	int32 *target;    /* of columns: place among the opinions, -1 without */
+	Opinion *opinion; /* what is asked for */
+	int32 n_opinions; /* room */
+} WeightModel;
+
+static void *
+fit_weights(const char *name, const Ratings *ratings, bool is_explicit, Jsonb *options,
+			Budget *budget, Progress *progress)
+{
+	const WeightMethod *method = weights_method(name);
+	WeightModel *model = budget_alloc(budget, 1, sizeof(WeightModel), "weights");
+	NeighborArguments given = baseline_arguments(options);
+
+	model->name = name;
+	model->ratings = ratings;
+	model->baseline = baseline_fit(ratings, is_explicit, &given, budget);
+	model->binarize = method->binarizes && method_boolean(options, "binarize");
+	model->weights = weights_find(ratings, method, options, budget, progress);
+	model->budget = *budget;
+	model->target = budget_alloc(budget, ratings->n_columns, sizeof(int32), "predictions");
+	for (int32 column = 0; column < ratings->n_columns; column++)
+		model->target[column] = -1;
+	return model;
+}
+
+/*
+ * Sum over the items rated of weight * rating, NaN where there is no weight.
+ */
+static void
+score_weights(void *fitted, const MethodUser *user, double *scores)
+{
+	const WeightModel *model = fitted;
+
+	for (int32 column = 0; column < model->ratings->n_columns; column++)
+		scores[column] = NAN;
+	for (int32 i = 0; i < user->n; i++)
+	{
+		const neighbor_heap *heap = &model->weights->heaps[user->ratings[i].column];
+		double rating = model->binarize ? 1 : user->ratings[i].value;
+
+		for (int32 j = 0; j < heap->n; j++)
+		{
+			double *score = &scores[heap->entries[j].id];
+			double part = heap->entries[j].score * rating;
+
+			*score = isnan(*score) ? part : *score + part;
+		}
+	}
+}
+
+/*
+ * Collect what the user's ratings say about the columns that are targets.
+ */
+static void
+ask_ratings(const WeightModel *model, const MethodUser *user)
+{
+	const Baseline *baseline = model->baseline;
+
+	for (int32 i = 0; i < user->n; i++)
+	{
+		int32 column = user->ratings[i].column;
+		const neighbor_heap *heap = &model->weights->heaps[column];
+		double rating = user->ratings[i].value;
+
+		if (baseline->is_explicit)
+			rating -= model->ratings->mean + baseline->statistics->bias[column];
+		for (int32 j = 0; j < heap->n; j++)
+		{
+			int32 target = model->target[heap->entries[j].id];
+			double weight = heap->entries[j].score;
+
+			if (target < 0)
+				continue;
+			model->opinion[target].sum += weight * rating;
+			model->opinion[target].weight += weight;
+			model->opinion[target].magnitude += fabs(weight);
+			model->opinion[target].support++;
+		}
+	}
+}
+
+/*
+ * From what the ratings say to a prediction; taste is the user's without the column.
+ */
+static MethodPrediction
+conclude(const WeightModel *model, Taste taste, int32 column, const Opinion *opinion)
+{
+	const Baseline *baseline = model->baseline;
+	MethodPrediction prediction = baseline_prediction(baseline, taste, column);
+	double bias = baseline_user_bias(baseline, taste);
+
+	if (opinion->support == 0)
+		return prediction;
+	prediction.source = model->name;
+	prediction.support = opinion->support;
+	prediction.value = opinion->sum;
+	if (baseline->is_explicit)
+		prediction.value = baseline_clamp(
+			baseline, model->ratings->mean + bias + baseline->statistics->bias[column] +
+						  (opinion->sum - bias * opinion->weight) / opinion->magnitude);
+	return prediction;
+}
+
+static void
+predict_weights(void *fitted, const MethodUser *user, const int32 *columns, int32 n,
+				MethodPrediction *predictions)
+{
+	WeightModel *model = fitted;
+	Taste taste = baseline_taste(model->baseline, user);
+
+	if (n > model->n_opinions)
+	{
+		if (model->opinion != NULL)
+			pfree(model->opinion);
+		model->opinion = NULL;
+		model->opinion = budget_alloc(&model->budget, n, sizeof(Opinion), "predictions");
+		model->n_opinions = n;
+	}
+	for (int32 i = 0; i < n; i++)
+	{
+		model->opinion[i] = (Opinion){0};
+		if (columns[i] >= 0)
+			model->target[columns[i]] = i;
+	}
+	ask_ratings(model, user);
+	for (int32 i = 0; i < n; i++)
+	{
+		Taste without = baseline_taste_without(model->baseline, taste, user, columns[i]);
+
+		predictions[i] = columns[i] < 0 ? baseline_prediction(model->baseline, without, -1)
+										: conclude(model, without, columns[i],
+												   &model->opinion[model->target[columns[i]]]);
+	}
+	for (int32 i = 0; i < n; i++)
+		if (columns[i] >= 0)
+			model->target[columns[i]] = -1;
+}
+
+static void *
+fit_ease(const Ratings *ratings, bool is_explicit, Jsonb *options, Budget *budget,
+		 Progress *progress)
+{
+	return fit_weights("ease", ratings, is_explicit, options, budget, progress);
+}
+
+const Method method_ease = {
+	.name = "ease", .fit = fit_ease, .score = score_weights, .predict = predict_weights};
