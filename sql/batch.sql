@@ -107,7 +107,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT array_agg(socrec.fill_template(m, q.template) ORDER BY q.n)
     FROM unnest(ARRAY['SELECT f.rating_mean, f.rating_min, f.rating_max, f.rating_count, f.user_count FROM %1$I.fit f',
-            'SELECT i.%3$I, i.id, i.rating_count, i.mean, i.bias' || CASE m.method WHEN 'item_knn' THEN ', i.neighbors' ELSE '' END
+            'SELECT i.%3$I, i.id, i.rating_count, i.mean, i.bias' || CASE WHEN m.method IN ('item_knn', 'ease') THEN ', i.neighbors' ELSE '' END
                 || ' FROM %1$I.item i ORDER BY i.id']
         || CASE m.method WHEN 'user_knn' THEN
             ARRAY['SELECT u.%2$I, u.id, u.rating_count, u.mean, u.bias, u.neighbors FROM %1$I.user_neighbor u ORDER BY u.id']

@@ -217,35 +217,6 @@ fit_user_knn(const Ratings *ratings, bool is_explicit, Jsonb *options, Budget *b
 	return knn;
 }
 
-/*
- * Neighbors as a model has stored them, by place on their side.  Those whom place
- * (NULL: the same) puts nowhere are left out, though their weight counts.
- */
-static neighbor_heap
-load_neighbors(const StoredSide *side, int32 number, const int32 *place, double *weight_sum,
-			   Budget *budget)
-{
-	const SVec *stored = side->neighbors[number];
-	neighbor_heap heap = {0};
-
-	if (stored == NULL)
-		return heap;
-	heap.capacity = svec_count(stored);
-	heap.entries = budget_alloc(budget, heap.capacity, sizeof(neighbor_entry), "neighbors");
-	for (int32 i = 0; i < heap.capacity; i++)
-	{
-		int32 other = stored_number(side, svec_id(stored, i));
-		float4 weight = svec_weights(stored)[i];
-
-		*weight_sum += weight;
-		if (other >= 0 && place != NULL)
-			other = place[other];
-		if (other >= 0)
-			heap.entries[heap.n++] = (neighbor_entry){.score = weight, .id = other};
-	}
-	return heap;
-}
-
 static void *
 load_item_knn(StoredModel *stored, const Ratings *ratings, bool is_explicit, Jsonb *options,
 			  Budget *budget, Progress *progress)
@@ -259,7 +230,7 @@ load_item_knn(StoredModel *stored, const Ratings *ratings, bool is_explicit, Jso
 	{
 		CHECK_FOR_INTERRUPTS();
 		knn->neighbors[column] =
-			load_neighbors(&stored->items, column, NULL, &knn->weight_sum[column], budget);
+			stored_neighbors(&stored->items, column, NULL, &knn->weight_sum[column], budget);
 	}
 	prepare_items(knn, budget);
 	return knn;
@@ -298,7 +269,7 @@ load_user_knn(StoredModel *stored, const Ratings *ratings, bool is_explicit, Jso
 		if (number[row] < 0)
 			continue;
 		knn->neighbors[row] =
-			load_neighbors(&stored->users, number[row], place, &knn->weight_sum[row], budget);
+			stored_neighbors(&stored->users, number[row], place, &knn->weight_sum[row], budget);
 		knn->row_mean[row] = stored->users.mean[number[row]];
 		knn->row_bias[row] = stored->users.bias[number[row]];
 	}

@@ -10,6 +10,8 @@
 
 #include <math.h>
 
+#include "miscadmin.h"
+
 #include "method.h"
 #include "method_baseline.h"
 #include "weights.h"
@@ -26,8 +28,8 @@ typedef struct Opinion
 typedef struct WeightModel
 {
 	const char *name;
-	const Ratings *ratings;
-	const ItemWeights *weights;
+	int32 n_columns;
+	neighbor_heap *heaps; /* as in ItemWeights */
 	Baseline *baseline;
 	bool binarize;
 	Budget budget;
@@ -37,23 +39,51 @@ typedef struct WeightModel
 	int32 n_opinions; /* room */
 } WeightModel;
 
-static void *
-fit_weights(const char *name, const Ratings *ratings, bool is_explicit, Jsonb *options,
-			Budget *budget, Progress *progress)
+/*
+ * What there is whether the weights are learned or read.
+ */
+static WeightModel *
+start(const char *name, const Ratings *ratings, Jsonb *options, Budget *budget)
 {
-	const WeightMethod *method = weights_method(name);
 	WeightModel *model = budget_alloc(budget, 1, sizeof(WeightModel), "weights");
-	NeighborArguments given = baseline_arguments(options);
 
 	model->name = name;
-	model->ratings = ratings;
-	model->baseline = baseline_fit(ratings, is_explicit, &given, budget);
-	model->binarize = method->binarizes && method_boolean(options, "binarize");
-	model->weights = weights_find(ratings, method, options, budget, progress);
+	model->n_columns = ratings->n_columns;
+	model->binarize = weights_method(name)->binarizes && method_boolean(options, "binarize");
 	model->budget = *budget;
 	model->target = budget_alloc(budget, ratings->n_columns, sizeof(int32), "predictions");
 	for (int32 column = 0; column < ratings->n_columns; column++)
 		model->target[column] = -1;
+	return model;
+}
+
+static void *
+fit_weights(const char *name, const Ratings *ratings, bool is_explicit, Jsonb *options,
+			Budget *budget, Progress *progress)
+{
+	WeightModel *model = start(name, ratings, options, budget);
+	NeighborArguments given = baseline_arguments(options);
+
+	model->baseline = baseline_fit(ratings, is_explicit, &given, budget);
+	model->heaps = weights_find(ratings, weights_method(name), options, budget, progress)->heaps;
+	return model;
+}
+
+static void *
+load_weights(const char *name, StoredModel *stored, const Ratings *ratings, bool is_explicit,
+			 Jsonb *options, Budget *budget)
+{
+	WeightModel *model = start(name, ratings, options, budget);
+
+	model->baseline = baseline_load(stored, is_explicit, options, budget);
+	model->heaps = budget_alloc(budget, ratings->n_columns, sizeof(neighbor_heap), "weights");
+	for (int32 column = 0; column < ratings->n_columns; column++)
+	{
+		double sum;
+
+		CHECK_FOR_INTERRUPTS();
+		model->heaps[column] = stored_neighbors(&stored->items, column, NULL, &sum, budget);
+	}
 	return model;
 }
 
@@ -65,11 +95,11 @@ score_weights(void *fitted, const MethodUser *user, double *scores)
 {
 	const WeightModel *model = fitted;
 
-	for (int32 column = 0; column < model->ratings->n_columns; column++)
+	for (int32 column = 0; column < model->n_columns; column++)
 		scores[column] = NAN;
 	for (int32 i = 0; i < user->n; i++)
 	{
-		const neighbor_heap *heap = &model->weights->heaps[user->ratings[i].column];
+		const neighbor_heap *heap = &model->heaps[user->ratings[i].column];
 		double rating = model->binarize ? 1 : user->ratings[i].value;
 
 		for (int32 j = 0; j < heap->n; j++)
@@ -93,11 +123,11 @@ ask_ratings(const WeightModel *model, const MethodUser *user)
 	for (int32 i = 0; i < user->n; i++)
 	{
 		int32 column = user->ratings[i].column;
-		const neighbor_heap *heap = &model->weights->heaps[column];
+		const neighbor_heap *heap = &model->heaps[column];
 		double rating = user->ratings[i].value;
 
 		if (baseline->is_explicit)
-			rating -= model->ratings->mean + baseline->statistics->bias[column];
+			rating -= baseline->mean + baseline->statistics->bias[column];
 		for (int32 j = 0; j < heap->n; j++)
 		{
 			int32 target = model->target[heap->entries[j].id];
@@ -130,7 +160,7 @@ conclude(const WeightModel *model, Taste taste, int32 column, const Opinion *opi
 	prediction.value = opinion->sum;
 	if (baseline->is_explicit)
 		prediction.value = baseline_clamp(
-			baseline, model->ratings->mean + bias + baseline->statistics->bias[column] +
+			baseline, baseline->mean + bias + baseline->statistics->bias[column] +
 						  (opinion->sum - bias * opinion->weight) / opinion->magnitude);
 	return prediction;
 }
@@ -177,5 +207,15 @@ fit_ease(const Ratings *ratings, bool is_explicit, Jsonb *options, Budget *budge
 	return fit_weights("ease", ratings, is_explicit, options, budget, progress);
 }
 
-const Method method_ease = {
-	.name = "ease", .fit = fit_ease, .score = score_weights, .predict = predict_weights};
+static void *
+load_ease(StoredModel *stored, const Ratings *ratings, bool is_explicit, Jsonb *options,
+		  Budget *budget, Progress *progress)
+{
+	return load_weights("ease", stored, ratings, is_explicit, options, budget);
+}
+
+const Method method_ease = {.name = "ease",
+							.fit = fit_ease,
+							.load = load_ease,
+							.score = score_weights,
+							.predict = predict_weights};

@@ -217,6 +217,35 @@ stored_number(const StoredSide *side, int64 id)
 }
 
 /*
+ * Neighbors as a model has stored them, by place on their side.  Those whom place
+ * (NULL: the same) puts nowhere are left out, though their weight counts.
+ */
+neighbor_heap
+stored_neighbors(const StoredSide *side, int32 number, const int32 *place, double *weight_sum,
+				 Budget *budget)
+{
+	const SVec *stored = side->neighbors[number];
+	neighbor_heap heap = {0};
+
+	if (stored == NULL)
+		return heap;
+	heap.capacity = svec_count(stored);
+	heap.entries = budget_alloc(budget, heap.capacity, sizeof(neighbor_entry), "neighbors");
+	for (int32 i = 0; i < heap.capacity; i++)
+	{
+		int32 other = stored_number(side, svec_id(stored, i));
+		float4 weight = svec_weights(stored)[i];
+
+		*weight_sum += weight;
+		if (other >= 0 && place != NULL)
+			other = place[other];
+		if (other >= 0)
+			heap.entries[heap.n++] = (neighbor_entry){.score = weight, .id = other};
+	}
+	return heap;
+}
+
+/*
  * Run the first two queries, under the caller's privileges and snapshot: that of the
  * fit (rating_mean, rating_min, rating_max, rating_count, user_count), and that of the
  * items (key, id, rating_count, mean, bias[, neighbors]) by id.  stored_free frees what

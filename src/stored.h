@@ -40,6 +40,8 @@ typedef struct StoredModel
 extern StoredModel *stored_load(ArrayType *queries, Progress *progress);
 extern void stored_load_users(StoredModel *stored, Progress *progress);
 extern int32 stored_number(const StoredSide *side, int64 id);
+extern neighbor_heap stored_neighbors(const StoredSide *side, int32 number, const int32 *place,
+									  double *weight_sum, Budget *budget);
 extern void stored_free(StoredModel *stored);
 
 #endif /* STORED_H */

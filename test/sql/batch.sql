@@ -136,7 +136,8 @@ FROM (VALUES
     ('item_knn', true, '{}'), ('item_knn', false, '{}'), ('user_knn', true, '{}'), ('user_knn', false, '{}'),
     ('popular', true, '{}'), ('popular', false, '{}'), ('baseline', true, '{"user_regularization": 3}'),
     ('item_knn', true, '{"center": "item", "k": 5, "normalize": true}'),
-    ('user_knn', true, '{"center": "user", "similarity": "pearson", "k": 5, "min_similarity": -1, "normalize": true}')) c(m, explicit, o);
+    ('user_knn', true, '{"center": "user", "similarity": "pearson", "k": 5, "min_similarity": -1, "normalize": true}'),
+    ('ease', true, '{}'), ('ease', false, '{"k": 4}')) c(m, explicit, o);
 SELECT method, explicit, count(*) AS configurations, sum(listed) AS listed, sum(lists) AS differ, sum(predicted) AS predicted,
     sum(predictions) AS differ
 FROM difference GROUP BY 1, 2 ORDER BY 1, 2;
