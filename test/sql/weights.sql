@@ -92,7 +92,9 @@ SELECT * FROM item_weights('TABLE sample', 'ease', '{"l2": 0}');
 SELECT * FROM item_weights('TABLE sample', 'ease', '{"l2": "much"}');
 SELECT * FROM item_weights('TABLE sample', 'ease', '{"k": -1}');
 SELECT * FROM item_weights('TABLE sample', 'ease', '{"k": null}');
+\set VERBOSITY terse
 SELECT * FROM item_weights('TABLE sample', 'ease', '{"shrinkage": 5}');
+\set VERBOSITY default
 SELECT * FROM fit_item_weights('TABLE sample', NULL::bigint, 'ease', '{}');
 SELECT * FROM item_weights('SELECT 1, i, 1e30 + i FROM generate_series(1, 3) i', 'ease', '{"binarize": false, "l2": 1}');
 -- memory is asked for before it is taken
