@@ -35,12 +35,16 @@ draw_bits(Draw *draw)
 }
 
 /*
- * One of 0 to n - 1; the bias of n / 2^32 is far below what a sample can show.
+ * One of 0 to n - 1, for n below 2^32; the bias is far below what a sample can show.
  */
-int32_t
-draw_below(Draw *draw, int32_t n)
+int64_t
+draw_below(Draw *draw, int64_t n)
 {
-	return (int32_t) (((draw_bits(draw) >> 32) * (uint64_t) n) >> 32);
+	uint64_t bits = draw_bits(draw);
+	uint64_t high = (bits >> 32) * (uint64_t) n;
+	uint64_t low = (bits & 0xffffffff) * (uint64_t) n;
+
+	return (int64_t) ((high + (low >> 32)) >> 32);
 }
 
 /*

@@ -19,7 +19,7 @@ typedef struct Draw
 
 extern Draw draw_stream(uint64_t seed, uint64_t purpose, uint64_t number);
 extern uint64_t draw_bits(Draw *draw);
-extern int32_t draw_below(Draw *draw, int32_t n);
+extern int64_t draw_below(Draw *draw, int64_t n);
 extern double draw_uniform(Draw *draw);
 extern double draw_normal(Draw *draw);
 extern void draw_normals(Draw *draw, int32_t n, float *values);

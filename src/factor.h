@@ -121,4 +121,8 @@ extern FactorModel *factor_fit_als(const Ratings *ratings, bool is_explicit, Jso
 extern FactorModel *factor_fit_bayes_mf(const Ratings *ratings, bool is_explicit, Jsonb *options,
 										Budget *budget, Progress *progress);
 
+/* factor_bpr.c */
+extern FactorModel *factor_fit_bpr(const Ratings *ratings, bool is_explicit, Jsonb *options,
+								   Budget *budget, Progress *progress);
+
 #endif /* FACTOR_H */

@@ -434,20 +434,6 @@ fit(const SweepPlan *plan, const Ratings *ratings, Budget *budget, Progress *pro
 }
 
 /*
- * An option that must be a whole number within bounds.
- */
-static int32
-whole_option(Jsonb *options, const char *name, int32 minimum, int32 maximum)
-{
-	double value = method_number(options, name);
-
-	if (!(value >= minimum && value <= maximum) || value != floor(value))
-		invalid_argument("option \"%s\" must be a whole number from %d to %d, not %g", name,
-						 minimum, maximum, value);
-	return (int32) value;
-}
-
-/*
  * What both plans take from the options; ratings must be explicit.
  */
 static SweepPlan
@@ -455,7 +441,7 @@ common_plan(const char *method, bool is_explicit, Jsonb *options)
 {
 	if (!is_explicit)
 		invalid_argument("method %s needs ratings", method);
-	return (SweepPlan){.rank = whole_option(options, "factors", 1, FACTOR_MAX_RANK),
+	return (SweepPlan){.rank = method_whole(options, "factors", 1, FACTOR_MAX_RANK),
 					   .seed = (uint64) (int64) method_number(options, "seed")};
 }
 
@@ -473,7 +459,7 @@ factor_fit_als(const Ratings *ratings, bool is_explicit, Jsonb *options, Budget 
 	if (!(plan.regularization >= 0) || isinf(plan.regularization))
 		invalid_argument("option \"regularization\" must not be negative, and is %g",
 						 plan.regularization);
-	plan.n_sweeps = whole_option(options, "iterations", 1, 10000);
+	plan.n_sweeps = method_whole(options, "iterations", 1, 10000);
 	plan.burn_in = plan.n_sweeps - 1;
 	plan.thin = 1;
 	plan.n_samples = 1;
@@ -492,9 +478,9 @@ factor_fit_bayes_mf(const Ratings *ratings, bool is_explicit, Jsonb *options, Bu
 	SweepPlan plan = common_plan("bayes_mf", is_explicit, options);
 
 	plan.sampling = true;
-	plan.burn_in = whole_option(options, "burn_in", 0, 10000);
-	plan.thin = whole_option(options, "thin", 1, 1000);
-	plan.n_samples = whole_option(options, "samples", 1, 1000);
+	plan.burn_in = method_whole(options, "burn_in", 0, 10000);
+	plan.thin = method_whole(options, "thin", 1, 1000);
+	plan.n_samples = method_whole(options, "samples", 1, 1000);
 	plan.n_sweeps = plan.burn_in + plan.thin * plan.n_samples;
 	plan.start_deviation = 0.1;
 	return fit(&plan, ratings, budget, progress);

@@ -4,6 +4,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "utils/builtins.h"
 #include "utils/numeric.h"
 
@@ -56,6 +58,20 @@ method_number(Jsonb *options, const char *name)
 	JsonbValue *value = option(options, name, jbvNumeric);
 
 	return DatumGetFloat8(DirectFunctionCall1(numeric_float8, NumericGetDatum(value->val.numeric)));
+}
+
+/*
+ * One that must be a whole number within bounds.
+ */
+int32
+method_whole(Jsonb *options, const char *name, int32 minimum, int32 maximum)
+{
+	double value = method_number(options, name);
+
+	if (!(value >= minimum && value <= maximum) || value != floor(value))
+		invalid_argument("option \"%s\" must be a whole number from %d to %d, not %g", name,
+						 minimum, maximum, value);
+	return (int32) value;
 }
 
 bool

@@ -69,6 +69,7 @@ extern const Method *method_find(const char *name);
 
 /* For the methods: reading an option, which must be there. */
 extern double method_number(Jsonb *options, const char *name);
+extern int32 method_whole(Jsonb *options, const char *name, int32 minimum, int32 maximum);
 extern bool method_boolean(Jsonb *options, const char *name);
 extern char *method_word(Jsonb *options, const char *name);
 

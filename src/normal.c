@@ -169,7 +169,6 @@ normal_factor(Normal *normal)
 {
 	int32_t width = normal->width;
 	float *matrix = normal->matrix;
-	float *right = normal->right;
 
 	if (normal->n_chunk > 0)
 		normal_flush(normal);
@@ -182,20 +181,30 @@ normal_factor(Normal *normal)
 		if (!factor_tiles(matrix, width, top))
 			return false;
 	}
+	normal_forward(normal, normal->right);
+	return true;
+}
+
+/*
+ * After normal_factor: replace x, width floats, by y with R' y = x.
+ */
+WIDE_FLOATS void
+normal_forward(const Normal *normal, float *x)
+{
+	int32_t width = normal->width;
+
 	for (int32_t i = 0; i < width; i++)
 	{
-		const float *row = matrix + (size_t) i * width;
-		float y = right[i] / row[i];
-
+		const float *row = normal->matrix + (size_t) i * width;
 		int32_t next = (i / NORMAL_LANES + 1) * NORMAL_LANES;
+		float y = x[i] / row[i];
 
 		for (int32_t j = i + 1; j < next; j++)
-			right[j] -= y * row[j];
+			x[j] -= y * row[j];
 		for (int32_t left = next; left < width; left += NORMAL_LANES)
-			LANES(right + left) -= y * CONST_LANES(row + left);
-		right[i] = y;
+			LANES(x + left) -= y * CONST_LANES(row + left);
+		x[i] = y;
 	}
-	return true;
 }
 
 /*

@@ -46,6 +46,7 @@ extern void normal_start(Normal *normal, const float *matrix, const float *right
 extern void normal_ridge(Normal *normal, float value);
 extern void normal_flush(Normal *normal);
 extern bool normal_factor(Normal *normal);
+extern void normal_forward(const Normal *normal, float *x);
 extern void normal_solve(const Normal *normal, const float *noise, float *solution);
 
 /*
