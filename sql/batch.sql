@@ -111,7 +111,9 @@ AS $$
                 || ' FROM %1$I.item i ORDER BY i.id']
         || CASE m.method WHEN 'user_knn' THEN
             ARRAY['SELECT u.%2$I, u.id, u.rating_count, u.mean, u.bias, u.neighbors FROM %1$I.user_neighbor u ORDER BY u.id']
-        ELSE '{}' END) WITH ORDINALITY q(template, n)
+        ELSE CASE WHEN socrec.factor_options(m.method) IS NULL THEN '{}'
+            ELSE ARRAY['SELECT (SELECT f.prior FROM %1$I.fit f LIMIT 1), i.factors FROM %1$I.item i ORDER BY i.id'] END
+        END) WITH ORDINALITY q(template, n)
 $$;
 
 COMMENT ON FUNCTION stored_queries IS 'the queries that read what a model has stored';

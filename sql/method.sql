@@ -113,19 +113,32 @@ BEGIN ATOMIC
     SELECT ARRAY[
         'CREATE TABLE %1$I.fit (
             rating_mean float8, rating_min float8, rating_max float8,
-            rating_count bigint NOT NULL, user_count bigint NOT NULL, item_count bigint NOT NULL)',
+            rating_count bigint NOT NULL, user_count bigint NOT NULL, item_count bigint NOT NULL'
+            || CASE WHEN factor_options(m.method) IS NULL THEN '' ELSE ', prior bytea' END || ')',
         'COMMENT ON TABLE %1$I.fit IS ''what the model was fitted on, one row''',
         'CREATE TABLE %1$I.item (
             id integer PRIMARY KEY, %3$I %5$s %13$s NOT NULL UNIQUE, rating_count integer NOT NULL,
-            mean float8 NOT NULL, bias float8 NOT NULL, norm float8 NOT NULL, neighbors socrec.svec)
+            mean float8 NOT NULL, bias float8 NOT NULL, norm float8 NOT NULL, '
+            || CASE WHEN factor_options(m.method) IS NULL THEN 'neighbors socrec.svec' ELSE 'factors real[]' END || ')
             WITH (toast_tuple_target = 8160, vacuum_truncate = off)',
-        'ALTER TABLE %1$I.item ALTER COLUMN neighbors SET STORAGE EXTERNAL',
         'COMMENT ON TABLE %1$I.item IS ''what the model knows of every item''',
         'COMMENT ON COLUMN %1$I.item.id IS ''number in the model: 1 has the most ratings''',
         'COMMENT ON COLUMN %1$I.item.bias IS ''regularized deviation from the mean of all ratings and from its users''''''',
-        'COMMENT ON COLUMN %1$I.item.norm IS ''length of the vector that was compared''',
-        'COMMENT ON COLUMN %1$I.item.neighbors IS ''most similar items, number and similarity'''
-    ] || CASE WHEN m.method = 'user_knn' THEN ARRAY[
+        'COMMENT ON COLUMN %1$I.item.norm IS ''length of the vector that was compared'''
+    ] || CASE WHEN factor_options(m.method) IS NULL THEN ARRAY[
+        'ALTER TABLE %1$I.item ALTER COLUMN neighbors SET STORAGE EXTERNAL',
+        'COMMENT ON COLUMN %1$I.item.neighbors IS ''most similar items, number and similarity''']
+    ELSE ARRAY[
+        'ALTER TABLE %1$I.item ALTER COLUMN factors SET STORAGE EXTERNAL',
+        'COMMENT ON COLUMN %1$I.item.factors IS ''the vector whose product with that of a user, as socrec.fold_in makes it, is a score''',
+        'ALTER TABLE %1$I.fit ALTER COLUMN prior SET STORAGE EXTERNAL',
+        'COMMENT ON COLUMN %1$I.fit.prior IS ''what is common to all users, for socrec.fold_in''',
+        factor_template('table'),
+        'ALTER TABLE %1$I.item_block ALTER COLUMN items SET STORAGE EXTERNAL',
+        'CREATE INDEX ON %1$I.item_block (bound)',
+        'COMMENT ON TABLE %1$I.item_block IS ''the factors of all items once more, in blocks, for socrec.top_factors''',
+        'COMMENT ON COLUMN %1$I.item_block.bound IS ''the most that an item of the block can score for a vector of length 1''']
+    END || CASE WHEN m.method = 'user_knn' THEN ARRAY[
         'CREATE TABLE %1$I.user_neighbor (
             id integer PRIMARY KEY, %2$I %4$s %12$s NOT NULL UNIQUE, rating_count integer NOT NULL,
             mean float8 NOT NULL, bias float8 NOT NULL, norm float8 NOT NULL, neighbors socrec.svec)
@@ -150,6 +163,7 @@ DECLARE
     neighbors text := format('similarity => %L, min_support => %s, shrinkage => %s, center => %L, weighting => %L, min_similarity => %s, k => %s',
         m.options ->> 'similarity', m.options ->> 'min_support', m.options ->> 'shrinkage', m.options ->> 'center',
         m.options ->> 'weighting', m.options ->> 'min_similarity', m.options ->> 'k');
+    has_factors boolean := socrec.factor_options(m.method) IS NOT NULL;
     statements text[];
 BEGIN
     -- Deleting keeps the old rows for those who still read them.  One statement
@@ -158,11 +172,12 @@ BEGIN
         'DELETE FROM %1$I.fit',
         'DELETE FROM %1$I.item',
         format('WITH fitted AS MATERIALIZED (
-                SELECT * FROM socrec.' || CASE m.method
+                SELECT * FROM socrec.' || CASE WHEN has_factors THEN 'item_factors(%1$s, NULL::%%5$s, %%6$L, %5$s::jsonb)' ELSE CASE m.method
                     WHEN 'ease' THEN 'fit_item_weights(%1$s, NULL::%%5$s, %%6$L, %5$s::jsonb)'
-                    ELSE 'item_neighbors_typed(%1$s, NULL::%%5$s, %2$s, %3$s)' END || '),
+                    ELSE 'item_neighbors_typed(%1$s, NULL::%%5$s, %2$s, %3$s)' END END || '),
             stored AS (
-                INSERT INTO %%1$I.item SELECT id, item_id, rating_count, mean, bias, norm, neighbors FROM fitted)'
+                INSERT INTO %%1$I.item
+                SELECT id, item_id, rating_count, mean, bias, norm, ' || CASE WHEN has_factors THEN 'factors' ELSE 'neighbors' END || ' FROM fitted)'
             || CASE m.method WHEN 'user_knn' THEN ',
             stored_users AS (
                 INSERT INTO %%1$I.user_neighbor
@@ -172,11 +187,15 @@ BEGIN
             taken AS (DELETE FROM %%1$I.change)' ELSE '' END || '
             INSERT INTO %%1$I.fit
                 SELECT sum(mean * rating_count) / sum(rating_count), min(rating_min), max(rating_max),
-                    coalesce(sum(rating_count), 0), coalesce(max(user_count), 0), count(*)
+                    coalesce(sum(rating_count), 0), coalesce(max(user_count), 0), count(*)'
+                || CASE WHEN has_factors THEN ', (SELECT prior FROM fitted WHERE id = 1)' ELSE '' END || '
                 FROM fitted',
             replace(quote_literal(query), '%', '%%'), baseline,
             CASE m.method WHEN 'item_knn' THEN replace(neighbors, '%', '%%') ELSE 'k => 0' END,
             replace(neighbors, '%', '%%'), replace(quote_literal(m.options), '%', '%%'))];
+    IF has_factors THEN
+        statements := statements || ARRAY['DELETE FROM %1$I.item_block', socrec.factor_template('blocks')];
+    END IF;
     IF m.method = 'user_knn' THEN
         statements := ARRAY['DELETE FROM %1$I.user_neighbor'] || statements;
     END IF;
@@ -234,9 +253,10 @@ BEGIN ATOMIC
                     SELECT FROM %1$I.rating r WHERE r.%2$I %10$s $1 AND r.%3$I %11$s i.%3$I))
                 ORDER BY i.bias DESC, i.id
                 LIMIT $2'
-        ELSE '
+        WHEN m.method = 'popular' THEN '
                 SELECT NULL::integer AS rank, NULL::integer AS id, NULL::float8 AS score, NULL::integer AS support
                 WHERE false'
+        ELSE factor_template('candidates')
     END || ')
             SELECT c.rank, i.%3$I, c.score, %6$L, c.support
             FROM candidate c JOIN %1$I.item i ON i.id = c.id
@@ -271,12 +291,12 @@ BEGIN ATOMIC
         BEGIN ATOMIC
             WITH f AS (SELECT * FROM %1$I.fit LIMIT 1),
             target AS (
-                SELECT a.n::integer AS n, a.key, i.id, i.rating_count, i.mean, i.bias, i.neighbors
+                SELECT a.n::integer AS n, a.key, i.id, i.rating_count, i.mean, i.bias, i.' || CASE WHEN factor_options(m.method) IS NULL THEN 'neighbors' ELSE 'factors' END || '
                 FROM unnest($2) WITH ORDINALITY AS a(key, n) LEFT JOIN %1$I.item i ON i.%3$I %11$s a.key),
             profile AS MATERIALIZED (
                 SELECT i.*, r.rating
                 FROM %1$I.rating r CROSS JOIN LATERAL (
-                    SELECT i.id, i.mean, i.bias' || CASE m.method WHEN 'ease' THEN ', i.neighbors' ELSE '' END || '
+                    SELECT i.id, i.mean, i.bias' || CASE WHEN m.method = 'ease' THEN ', i.neighbors' WHEN factor_options(m.method) IS NOT NULL THEN ', i.factors' ELSE '' END || '
                     FROM %1$I.item i WHERE i.%3$I %11$s r.%3$I OFFSET 0) i
                 WHERE r.%2$I %10$s $1 AND NOT ($3 AND r.held_out)),
             taste AS (
@@ -312,12 +332,12 @@ BEGIN ATOMIC
                     JOIN %1$I.rating r ON r.%2$I %10$s v.%2$I AND r.%3$I %11$s t.key AND NOT ($3 AND r.held_out)
                 WHERE u.%2$I %10$s $1 AND t.id IS NOT NULL
                 GROUP BY t.n'
-        ELSE '
+        ELSE coalesce(CASE WHEN factor_options(m.method) IS NOT NULL THEN factor_template('predictions') END, '
                 SELECT NULL::integer AS n, NULL::float8 AS residual, NULL::integer AS support
-                WHERE false'
+                WHERE false')
     END || ')
             SELECT t.n, t.key, ' ||
-    CASE WHEN m.rating_column IS NULL THEN '
+    CASE WHEN NOT predicts_ratings(m.method, m.rating_column IS NOT NULL) THEN '
                 coalesce(h.residual, t.rating_count / nullif(f.user_count, 0)::float8, 0),
                 CASE WHEN h.residual IS NOT NULL THEN %6$L WHEN t.id IS NOT NULL THEN ''popular'' ELSE ''none'' END,
                 CASE WHEN h.residual IS NOT NULL THEN h.support ELSE coalesce(t.rating_count, 0) END'
@@ -358,6 +378,7 @@ BEGIN ATOMIC
             WHERE t.%3$I %11$s $1
             ORDER BY 1;',
             'TABLE', CASE what WHEN 'items' THEN 'item' ELSE 'user_neighbor' END)
+    WHEN what = 'items' AND factor_options(m.method) IS NOT NULL THEN factor_template('similar')
     ELSE '
             WITH own AS MATERIALIZED (
                 SELECT r.%2$I, r.rating FROM %1$I.rating r WHERE r.%3$I %11$s $1),
@@ -408,23 +429,24 @@ BEGIN ATOMIC
             SELECT ''popularity'', NULL::%5$s, NULL::float8, NULL::float8, t.rating_count::float8
             FROM %1$I.item t
             WHERE t.%3$I %11$s $2;'
-        ELSE '
-            WITH part AS MATERIALIZED (' ||
-            CASE WHEN m.method IN ('item_knn', 'ease') THEN '
+        ELSE CASE WHEN m.method IN ('item_knn', 'ease') THEN '
+            WITH part AS MATERIALIZED (
                 SELECT ''rated item'' AS reason, r.%3$I AS key, r.rating, w.weight, ' || scored_rating(m) || ' AS scored
                 FROM %1$I.item t CROSS JOIN %1$I.rating r
                     CROSS JOIN LATERAL (SELECT i.neighbors FROM %1$I.item i WHERE i.%3$I %11$s r.%3$I OFFSET 0) i
                     CROSS JOIN LATERAL (SELECT socrec.svec_get(i.neighbors, t.id)::float8 AS weight) w
                 WHERE t.%3$I %11$s $2 AND r.%2$I %10$s $1 AND w.weight IS NOT NULL)'
-            ELSE '
+            WHEN m.method = 'user_knn' THEN '
+            WITH part AS MATERIALIZED (
                 SELECT ''similar user'' AS reason, r.%2$I AS key, r.rating, w.weight::float8 AS weight, r.rating AS scored
                 FROM %1$I.user_neighbor u CROSS JOIN LATERAL socrec.svec_unnest(u.neighbors) AS w(id, weight)
                     JOIN %1$I.user_neighbor v ON v.id = w.id
                     JOIN %1$I.rating r ON r.%2$I %10$s v.%2$I
-                WHERE u.%2$I %10$s $1 AND r.%3$I %11$s $2)' END || '
+                WHERE u.%2$I %10$s $1 AND r.%3$I %11$s $2)'
+            ELSE factor_template('explanation') END || CASE WHEN factor_options(m.method) IS NOT NULL THEN '' ELSE '
             SELECT p.reason, p.key, p.rating, p.weight,
                 p.weight * p.scored / CASE WHEN %7$s THEN sum(abs(p.weight)) OVER () ELSE 1 END
-            FROM part p
+            FROM part p' END || '
             UNION ALL
             SELECT ''popularity'', NULL, NULL, NULL, t.rating_count
             FROM %1$I.item t

@@ -129,7 +129,7 @@ AS $$
 DECLARE
     known jsonb := '{"holdout": null, "seed": 0, "track_changes": false, "versions": 10, "keep_models": 0, "item_regularization": 10, "user_regularization": 15, "baseline_epochs": 10}';
     choices CONSTANT jsonb := '{"center": ["none", "user", "item", "baseline"], "weighting": ["none", "tfidf", "bm25"],
-        "similarity": ["cosine", "corated_cosine", "adjusted_cosine", "pearson", "jaccard", "euclidean"]}';
+        "solver": ["gradients", "cholesky"], "similarity": ["cosine", "corated_cosine", "adjusted_cosine", "pearson", "jaccard", "euclidean"]}';
 BEGIN
     IF method IN ('item_knn', 'user_knn') THEN
         -- Defaults are the best of the search that docs/model.md shows.
@@ -141,10 +141,12 @@ BEGIN
     ELSIF method = 'ease' THEN
         -- docs/weights.md shows the search.
         known := known || '{"k": 200, "l2": 500, "binarize": true}';
+    ELSIF socrec.factor_options(method) IS NOT NULL THEN
+        known := known || socrec.factor_options(method);
     ELSIF method NOT IN ('popular', 'baseline') OR method IS NULL THEN
         RAISE invalid_parameter_value
             USING MESSAGE = format('unknown method "%s"', method),
-                  HINT = 'Use one of: item_knn, user_knn, ease, popular, baseline.';
+                  HINT = 'Use one of: item_knn, user_knn, ease, popular, baseline, ials.';
     ELSIF method = 'baseline' AND NOT explicit THEN
         RAISE invalid_parameter_value
             USING MESSAGE = 'method baseline needs a rating column',
@@ -154,7 +156,7 @@ BEGIN
         RAISE invalid_parameter_value USING MESSAGE = 'option "holdout" cannot be null', HINT = 'Leave it out for the default.';
     END IF;
     known := socrec.check_options('method ' || method, given, known, '{"holdout": "number"}', choices,
-        '{"versions": "^[0-9]{1,4}$", "keep_models": "^[0-9]{1,4}$", "k": "^-?[0-9]{1,9}$", "min_support": "^-?[0-9]{1,9}$", "baseline_epochs": "^-?[0-9]{1,9}$", "seed": "^-?[0-9]{1,18}$"}');
+        '{"versions": "^[0-9]{1,4}$", "keep_models": "^[0-9]{1,4}$", "k": "^-?[0-9]{1,9}$", "min_support": "^-?[0-9]{1,9}$", "baseline_epochs": "^-?[0-9]{1,9}$", "factors": "^-?[0-9]{1,9}$", "iterations": "^-?[0-9]{1,9}$", "seed": "^-?[0-9]{1,18}$"}');
     IF NOT coalesce((known ->> 'holdout')::float8 BETWEEN 0 AND 0.9, true) THEN
         RAISE invalid_parameter_value
             USING MESSAGE = format('option "holdout" must be between 0 and 0.9, not %s', known ->> 'holdout');
@@ -294,6 +296,9 @@ BEGIN
         EXECUTE format('UPDATE %I.tracked SET state = $1', m.name) USING state;
     END IF;
     EXECUTE format('ANALYZE %1$I.fit, %1$I.item (id, %2$I, rating_count, bias)', m.name, m.item_column);
+    IF socrec.factor_options(m.method) IS NOT NULL THEN
+        EXECUTE format('ANALYZE %I.item_block (block, bound)', m.name);
+    END IF;
     EXECUTE format('SELECT rating_count, user_count, item_count FROM %I.fit', m.name)
         INTO m.rating_count, m.user_count, m.item_count;
     m.fitted_at := now();
@@ -335,7 +340,7 @@ BEGIN
     FOR i IN 1 .. 2 LOOP
         IF (ARRAY[m.user_column, m.item_column])[i] IN ('rating', 'held_out', 'rank', 'score', 'source', 'support',
             'similarity', 'reason', 'contribution', 'actual', 'predicted', 'squared_error', 'id', 'rating_count',
-            'mean', 'bias', 'norm', 'neighbors', 'n', 'target_user', 'target_item', 'target_items', 'exclude_seen', 'min_support', 'training_only',
+            'mean', 'bias', 'norm', 'neighbors', 'factors', 'n', 'target_user', 'target_item', 'target_items', 'exclude_seen', 'min_support', 'training_only',
             'prediction', 'items', 'ratings', 'run', 'fold', 'cutoff', 'n_relevant', 'precision', 'recall', 'hit_rate', 'ndcg',
             'graded_ndcg', 'average_precision', 'reciprocal_rank', 'auc', 'absolute_error', 'n_predictions',
             'version', 'at', 'request', 'propensity', 'kind', 'value') THEN

@@ -17,7 +17,8 @@ COMMENT ON FUNCTION model_version IS 'number of the fit that a model is at';
 CREATE FUNCTION learned_tables(method text) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-    SELECT ARRAY['fit', 'item'] || CASE method WHEN 'user_knn' THEN ARRAY['user_neighbor'] ELSE '{}' END;
+    SELECT ARRAY['fit', 'item'] || CASE WHEN method = 'user_knn' THEN ARRAY['user_neighbor']
+        WHEN factor_options(method) IS NOT NULL THEN ARRAY['item_block'] ELSE '{}' END;
 END;
 
 COMMENT ON FUNCTION learned_tables IS 'the tables of a model that its fit fills';

@@ -36,6 +36,7 @@
 #ifndef FACTOR_H
 #define FACTOR_H
 
+#include "utils/array.h"
 #include "utils/jsonb.h"
 
 #include "ratings.h"
@@ -63,7 +64,7 @@ typedef struct FactorPrior
 	double regularization; /* >= 0; of every solved element */
 	double exponent;       /* nu: 0 makes the regularization the same for every user */
 	double count_offset;   /* >= 0; iALS: unobserved weight * items */
-	double *offset;        /* n_samples; added to every score, such as the mean */
+	double *offset;        /* n_samples; added to every score, such as the mean; needs user_bias */
 	double *noise;         /* n_samples; variance of a rating, for deviations; 0: unknown */
 	float *precision;      /* n_samples * solved * solved, symmetric; zeros if there is none */
 	float *shift;          /* n_samples * solved: precision * mean of the prior */
@@ -102,7 +103,7 @@ factor_length(const FactorShape *shape)
 
 /* Bounds of what may be asked for. */
 #define FACTOR_MAX_RANK 1024
-#define FACTOR_MAX_LENGTH 65536
+#define FACTOR_MAX_LENGTH 16384
 
 /*
  * A fit: reads its own options (method_number and so on), which SQL has completed,
@@ -112,8 +113,42 @@ factor_length(const FactorShape *shape)
 typedef FactorModel *(*FactorFit)(const Ratings *ratings, bool is_explicit, Jsonb *options,
 								  Budget *budget, Progress *progress);
 
-/* A model with room for its items and prior, all zero. */
+/* The fits, each in the file of its name. */
+extern FactorModel *ials_fit(const Ratings *ratings, bool is_explicit, Jsonb *options,
+							 Budget *budget, Progress *progress);
+
+/* The normal equations of one user, of all samples. */
+typedef struct FoldIn
+{
+	const FactorPrior *prior;
+	int64 n;   /* ratings */
+	double *a; /* n_samples * equations_size(solved) */
+	double *b; /* n_samples * solved */
+} FoldIn;
+
+/* factor_model.c */
 extern FactorModel *factor_model_create(const FactorShape *shape, int32 n_items, Budget *budget);
+extern Size fold_in_sums(const FactorShape *shape);
+extern void fold_in_init(FoldIn *fold, const FactorPrior *prior, double *sums);
+extern void fold_in_clear(FoldIn *fold);
+extern void fold_in_add(FoldIn *fold, const float *item, double rating);
+extern void fold_in_remove(FoldIn *fold, const float *item, double rating);
+extern bool fold_in_solve(const FoldIn *fold, float *user);
+extern bool fold_in_influence(const FoldIn *fold, const float *item, float *influence);
+extern double fold_in_contribution(const FactorPrior *prior, const float *influence,
+								   const float *item, double rating);
+extern double fold_in_base(const FactorPrior *prior, const float *influence, const float *item);
+extern void factor_singular(void) pg_attribute_noreturn();
+extern double factor_norm(const FactorShape *shape, const float *vector);
+
+/* factor_pack.c */
+extern bytea *factor_prior_pack(const FactorPrior *prior);
+extern FactorPrior *factor_prior_unpack(bytea *packed);
+extern FactorModel *factor_model_unpack(bytea *packed_prior, int32 n_items, Budget *budget);
+extern float *factor_elements(ArrayType *array, int32 *length, int32 wanted);
+extern bytea *equations_pack(bytea *packed_prior);
+extern bytea *equations_unpack(bytea *packed, FactorPrior *prior, FoldIn *fold);
+extern void equations_store_count(const FoldIn *fold);
 
 /* factor_sweeps.c */
 extern FactorModel *factor_fit_als(const Ratings *ratings, bool is_explicit, Jsonb *options,

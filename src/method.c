@@ -13,7 +13,7 @@
 #include "socrec.h"
 
 static const Method *const methods[] = {&method_item_knn, &method_user_knn, &method_ease,
-										&method_popular, &method_baseline};
+										&method_popular,  &method_baseline, &method_ials};
 
 /*
  * The method of that name, or an error that names them all.

@@ -11,6 +11,7 @@
 
 #include "utils/jsonb.h"
 
+#include "factor.h"
 #include "ratings.h"
 #include "stored.h"
 
@@ -63,6 +64,9 @@ typedef struct Method
 	 */
 	void (*predict)(void *fitted, const MethodUser *user, const int32 *columns, int32 n,
 					MethodPrediction *predictions);
+
+	/* Of methods with factors: the model that fit makes; NULL of others. */
+	FactorFit factorize;
 } Method;
 
 extern const Method *method_find(const char *name);
@@ -79,5 +83,6 @@ extern const Method method_user_knn;
 extern const Method method_popular;
 extern const Method method_baseline;
 extern const Method method_ease;
+extern const Method method_ials;
 
 #endif /* METHOD_H */

@@ -20,13 +20,10 @@
 #include "utils/lsyscache.h"
 #include "utils/typcache.h"
 
+#include "prediction.h"
 #include "socrec.h"
 #include "sums.h"
 #include "svec.h"
-
-#define TOPK_PREFIX score
-#define TOPK_SCORE double
-#include "topk.h"
 
 /* State of cf_predict and weighted_sum: sum of w * r, sum of |w|. */
 #define PREDICTION_SUMS 2
@@ -114,7 +111,6 @@ socrec_combine_sums(PG_FUNCTION_ARGS)
 
 /* Scores of SCORE_PAGE_ITEMS successive items. */
 #define SCORE_PAGE_ITEMS 256
-#define MAX_TOP_ITEMS 1000000
 
 typedef struct ItemScore
 {
@@ -251,6 +247,33 @@ final_score(const ItemScores *scores, const ItemScore *score)
 }
 
 /*
+ * The result of an aggregate that returns an array of socrec.scored_item: n items
+ * as they stand, with what supports them, or NULL without.
+ */
+Datum
+scored_items(FunctionCallInfo fcinfo, const score_entry *entries, int32 n, const int32 *support)
+{
+	Oid element_type = get_element_type(get_fn_expr_rettype(fcinfo->flinfo));
+	TupleDesc desc;
+	Datum *elements;
+
+	if (!OidIsValid(element_type))
+		elog(ERROR, "could not determine the result type of an aggregate of scored items");
+	desc = lookup_rowtype_tupdesc(element_type, -1);
+	elements = palloc(Max(n, 1) * sizeof(Datum));
+	for (int i = 0; i < n; i++)
+	{
+		Datum values[] = {Int32GetDatum(entries[i].id), Float8GetDatum(entries[i].score),
+						  Int32GetDatum(support == NULL ? 0 : support[i])};
+		bool nulls[] = {false, false, support == NULL};
+
+		elements[i] = HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
+	}
+	ReleaseTupleDesc(desc);
+	PG_RETURN_ARRAYTYPE_P(construct_array(elements, n, element_type, -1, false, TYPALIGN_DOUBLE));
+}
+
+/*
  * Final function of top_items: the n best as an array of
  * socrec.scored_item (id, score, support), best first, equal scores by id.
  */
@@ -260,9 +283,7 @@ socrec_top_items_final(PG_FUNCTION_ARGS)
 {
 	ItemScores *scores;
 	score_heap heap = {0};
-	TupleDesc desc;
-	Datum *elements;
-	Oid element_type;
+	int32 *support;
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
@@ -286,20 +307,8 @@ socrec_top_items_final(PG_FUNCTION_ARGS)
 	}
 	score_sort(&heap);
 
-	element_type = get_element_type(get_fn_expr_rettype(fcinfo->flinfo));
-	if (!OidIsValid(element_type))
-		elog(ERROR, "could not determine the result type of top_items");
-	desc = lookup_rowtype_tupdesc(element_type, -1);
-	elements = palloc(Max(heap.n, 1) * sizeof(Datum));
+	support = palloc(Max(heap.n, 1) * sizeof(int32));
 	for (int i = 0; i < heap.n; i++)
-	{
-		Datum values[] = {Int32GetDatum(heap.entries[i].id), Float8GetDatum(heap.entries[i].score),
-						  Int32GetDatum(item_score(scores, heap.entries[i].id)->support)};
-		bool nulls[] = {false, false, false};
-
-		elements[i] = HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
-	}
-	ReleaseTupleDesc(desc);
-	PG_RETURN_ARRAYTYPE_P(
-		construct_array(elements, heap.n, element_type, -1, false, TYPALIGN_DOUBLE));
+		support[i] = item_score(scores, heap.entries[i].id)->support;
+	return scored_items(fcinfo, heap.entries, heap.n, support);
 }

@@ -24,7 +24,7 @@ enum
 {
 	QUERY_FIT,
 	QUERY_ITEMS,
-	QUERY_USERS /* or what else a method has stored; not of every method */
+	QUERY_OTHERS /* users, or what else a method has stored; not of every method */
 };
 
 typedef struct FitReceiver
@@ -174,7 +174,8 @@ receive_side(TupleTableSlot *slot, DestReceiver *self)
 }
 
 static void
-load_side(StoredModel *stored, StoredSide *side, int query, const char *what, Progress *progress)
+load_side(StoredModel *stored, StoredSide *side, const char *query, const char *what,
+		  Progress *progress)
 {
 	SideReceiver receiver = {
 		.pub = {receive_side, start_side, query_ignore, query_ignore, DestTuplestore},
@@ -183,7 +184,19 @@ load_side(StoredModel *stored, StoredSide *side, int query, const char *what, Pr
 		.what = what,
 		.progress = progress};
 
-	query_run(stored->queries[query], &receiver.pub);
+	query_run(query, &receiver.pub);
+}
+
+/*
+ * The query of what a method has stored beside items.
+ */
+const char *
+stored_query(const StoredModel *stored)
+{
+	if (stored->n_queries <= QUERY_OTHERS)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("the queries that read a model are not complete")));
+	return stored->queries[QUERY_OTHERS];
 }
 
 /*
@@ -192,10 +205,7 @@ load_side(StoredModel *stored, StoredSide *side, int query, const char *what, Pr
 void
 stored_load_users(StoredModel *stored, Progress *progress)
 {
-	if (stored->n_queries <= QUERY_USERS)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("the queries that read a model are not complete")));
-	load_side(stored, &stored->users, QUERY_USERS, "users", progress);
+	load_side(stored, &stored->users, stored_query(stored), "users", progress);
 }
 
 /*
@@ -279,7 +289,7 @@ stored_load(ArrayType *queries, Progress *progress)
 
 	receiver.stored = stored;
 	query_run(stored->queries[QUERY_FIT], &receiver.pub);
-	load_side(stored, &stored->items, QUERY_ITEMS, "items", progress);
+	load_side(stored, &stored->items, stored->queries[QUERY_ITEMS], "items", progress);
 	return stored;
 }
 

@@ -38,6 +38,7 @@ typedef struct StoredModel
 } StoredModel;
 
 extern StoredModel *stored_load(ArrayType *queries, Progress *progress);
+extern const char *stored_query(const StoredModel *stored);
 extern void stored_load_users(StoredModel *stored, Progress *progress);
 extern int32 stored_number(const StoredSide *side, int64 id);
 extern neighbor_heap stored_neighbors(const StoredSide *side, int32 number, const int32 *place,

@@ -65,7 +65,8 @@ $$;
 SELECT count(compare_methods(m, explicit, o::jsonb))
 FROM (VALUES
     ('item_knn', true, '{}'), ('item_knn', false, '{}'), ('user_knn', true, '{}'), ('user_knn', false, '{}'),
-    ('popular', true, '{}'), ('popular', false, '{}'), ('baseline', true, '{}'),
+    ('popular', true, '{}'), ('popular', false, '{}'), ('baseline', true, '{}'), ('ials', true, '{}'), ('ials', false, '{}'),
+    ('ials', false, '{"factors": 5, "solver": "cholesky", "iterations": 3, "regularization_exponent": 0.5, "seed": 3}'),
     -- the regularization of users is needed again when a user is folded in
     ('baseline', true, '{"user_regularization": 3, "item_regularization": 1, "baseline_epochs": 2}'),
     ('popular', true, '{"user_regularization": 0, "baseline_epochs": 0}'),

@@ -51,6 +51,8 @@ my @configurations = (
 	[ 'user_knn', 1, '{}' ],
 	[ 'user_knn', 0, '{"weighting": "bm25", "k": 40}' ],
 	[ 'user_knn', 1, '{"similarity": "pearson", "center": "item", "k": 40, "shrinkage": 10}' ],
+	[ 'ials', 1, '{"factors": 16}' ],
+	[ 'ials', 0, '{}' ],
 	[ 'popular', 1, '{}' ],
 	[ 'popular', 0, '{}' ],
 	[ 'baseline', 1, '{"user_regularization": 5, "item_regularization": 3}' ]);

@@ -1,0 +1,34 @@
+/*
+ * equations.h
+ *		Small systems of normal equations, and products of short vectors.
+ *
+ * A symmetric matrix of n rows is kept as its lower triangle, row by row: element
+ * (i, j), j <= i, stands at i * (i + 1) / 2 + j.  No dependency on the server.
+ */
+#ifndef EQUATIONS_H
+#define EQUATIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define EQUATIONS_MAX 2048
+
+/* Elements of the lower triangle of a matrix of n rows. */
+static inline size_t
+equations_size(int32_t n)
+{
+	return (size_t) n * (n + 1) / 2;
+}
+
+extern void equations_add(double *a, double *b, int32_t n, const float *x, double weight,
+						  double target);
+extern bool equations_factorize(double *a, int32_t n);
+extern void equations_forward(const double *l, double *b, int32_t n);
+extern void equations_backward(const double *l, double *b, int32_t n);
+
+extern float vector_dot(const float *a, const float *b, int32_t n);
+extern void vector_scores(const float *x, const float *rows, int32_t n_rows, int32_t n,
+						  float *scores);
+
+#endif /* EQUATIONS_H */
