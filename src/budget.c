@@ -37,6 +37,15 @@ budget_part(Budget *part, const Budget *whole)
 }
 
 /*
+ * Would `more` bytes stay within the limit?
+ */
+bool
+budget_fits(const Budget *budget, Size more)
+{
+	return add_size(MemoryContextMemAllocated(budget->total, true), more) <= budget->limit;
+}
+
+/*
  * Refuse to go on when `more` bytes would pass the limit; `what` names what they
  * are for.
  */

@@ -19,6 +19,7 @@ typedef struct Budget
 
 extern void budget_init(Budget *budget, const char *task);
 extern void budget_part(Budget *part, const Budget *whole);
+extern bool budget_fits(const Budget *budget, Size more);
 extern void budget_check(Budget *budget, Size more, const char *what);
 extern void *budget_alloc(Budget *budget, Size count, Size size, const char *what);
 

@@ -3,30 +3,42 @@
  *		Exact nearest neighbors among the columns of a sparse matrix.
  *
  * The similarity of two columns needs sums over the rows that they share.  For
- * one column, the sums with all others come from one sweep: for each row that
+ * one column, the sums with many others come from one sweep: for each row that
  * rated it, add the row's other entries into one accumulator per column
  * (Gustavson's sparse matrix product, one row of the Gram matrix at a time;
  * ACM TOMS 4(3), 1978).
  *
  * Similarity is symmetric, so the sweep for a column visits only the columns
- * after it, and each pair found is offered to the heaps of both.  As columns
- * are numbered by falling count of ratings, the sweeps of the popular ones are
- * long and run over neighboring accumulators, those of the long tail are short.
- * A cursor per row marks where the column stands in it, since columns are
- * swept in order.
+ * after it, and each pair found is offered to the heaps of both.
  *
- * After a sweep the accumulators are read and cleared: all of them in order
- * when the sweep was long, else only those on a list of touched columns.
+ * Additions to scattered accumulators are as fast as the cache that these lie
+ * in.  Therefore columns are divided into tiles, and a sweep visits one.  Columns
+ * come by falling count of ratings, so the first tile has most of the entries, and
+ * its accumulators stay near; each next tile is twice as wide, up to what an
+ * offset of two bytes can tell, as it has fewer entries.  The entries are copied
+ * tile by tile, so that what a sweep reads of a row is contiguous; for each entry
+ * of a column its value and its place in the row stand in the column's own list,
+ * so that sweeps need no search and may come in any order.
  *
- * Sums are accumulated in double, rows in ascending order, so that a result
- * does not depend on how columns are divided into blocks.  Similarities are
- * rounded to float before they are compared, and equal ones are decided by
- * number.
+ * Ratings are most often multiples of a half or of one.  Then they are kept as
+ * integers of two bytes, and one 64-bit addition counts the support in its upper
+ * half and sums the products in its lower (KNN_WHOLE).  Bounded by the columns'
+ * norms (Cauchy and Schwarz), these sums are exact.  All others are sums of
+ * doubles, rows in ascending order; so a result does not depend on how columns are
+ * divided into blocks.
+ *
+ * After a sweep, accumulators are looked through for pairs that may be among the
+ * best: in vectors, by a bound that is a little too generous, unless the sweep was
+ * so short that the columns met were listed.  Only what is left is computed in
+ * full, in double, rounded to float and offered to the heaps, where equal
+ * similarities are decided by number.
  */
 #include <math.h>
+#include <string.h>
 
 #include "knn.h"
 #include "similarity.h"
+#include "wide.h"
 
 /*
  * Values are float: what has been centered is off by some 1e-8, and so is a
@@ -34,125 +46,554 @@
  */
 #define SIMILARITY_NOISE 1e-7
 
+/* What the bound in float may be off by, which is relative to 1. */
+#define BOUND_SLACK 1e-5f
+
 /* Additions between two calls of poll: some milliseconds. */
 #define POLL_WORK 4000000
 
-/* How a sweep accumulates. */
-typedef enum SweepKind
-{
-	SWEEP_XY,         /* products */
-	SWEEP_XY_SUPPORT, /* products and support */
-	SWEEP_SUPPORT,    /* support */
-	SWEEP_SUMS        /* all sums and support */
-} SweepKind;
+/* Columns of the widest tile: what two bytes can number. */
+#define WIDEST_TILE 65536
 
-#define always_inline static inline __attribute__((always_inline))
+/* Columns that are looked through at once. */
+#define SCAN_COLUMNS 64
+
+/* Entries of a row of the matrix are fetched so many rows ahead. */
+#define PREFETCH_ROWS 6
+#define CACHE_LINE 64
+
+/* Whole values are multiples of this part of one, or of a larger unit. */
+#define UNITS 64
 
 /*
- * Room that the heap of a column needs: no more than k, and no more than the
- * number of co-ratings.
+ * Accumulator of KNN_WHOLE: support in the upper half, sum of products in the
+ * lower.  A negative sum borrows one from the upper half.
  */
-int64_t
-knn_capacity(const KnnMatrix *matrix, int32_t column, int32_t k)
+#define WHOLE_ONE (INT64_C(1) << 32)
+
+/* Norms of columns, in units, whose products fit into the lower half. */
+#define WHOLE_NORM 46340
+
+typedef struct RealSums
 {
-	int64_t found = 0;
+	double xy;
+	int64_t n;
+} RealSums;
 
-	for (int64_t p = matrix->column_start[column];
-		 p < matrix->column_start[column + 1] && found < k; p++)
-	{
-		int32_t row = matrix->column_row[p];
-
-		found += matrix->row_start[row + 1] - matrix->row_start[row] - 1;
-	}
-	return found < k ? found : k;
+ALWAYS_INLINE int32_t
+whole_product(int64_t sum)
+{
+	return (int32_t) sum;
 }
 
-void
-knn_norms(const KnnMatrix *matrix, double *norm)
+ALWAYS_INLINE int32_t
+whole_support(int64_t sum)
 {
-	for (int32_t column = 0; column < matrix->n_columns; column++)
+	return (int32_t) (sum >> 32) + (whole_product(sum) < 0);
+}
+
+/*
+ * Room that the heap of a column needs: no more than k, than there are other
+ * columns, and than the number of co-ratings.
+ */
+int32_t
+knn_capacity(const KnnRows *rows, int32_t column, int32_t k)
+{
+	int64_t found = 0;
+	int32_t most = k < rows->n_columns - 1 ? k : rows->n_columns - 1;
+
+	for (int64_t p = rows->column_start[column]; p < rows->column_start[column + 1] && found < most;
+		 p++)
+	{
+		int32_t row = rows->column_row[p];
+
+		found += rows->row_start[row + 1] - rows->row_start[row] - 1;
+	}
+	return found < most ? (int32_t) found : most;
+}
+
+/*
+ * The Euclidean norm of each column.
+ */
+void
+knn_norms(const KnnRows *rows, double *norm)
+{
+	for (int32_t column = 0; column < rows->n_columns; column++)
 		norm[column] = 0;
-	for (int64_t p = 0; p < matrix->row_start[matrix->n_rows]; p++)
-		norm[matrix->entries[p].column] +=
-			(double) matrix->entries[p].value * matrix->entries[p].value;
-	for (int32_t column = 0; column < matrix->n_columns; column++)
+	for (int64_t p = 0; p < rows->row_start[rows->n_rows]; p++)
+		norm[rows->entries[p].column] += (double) rows->entries[p].value * rows->entries[p].value;
+	for (int32_t column = 0; column < rows->n_columns; column++)
 		norm[column] = sqrt(norm[column]);
 }
 
 /*
- * Add, for every row that rated the column, the entries behind it.  With list,
- * also write down the columns met for the first time; returns their number.
- * Kind and list are constants at every call, so that the compiler makes a lean
- * loop for each.
+ * Does the similarity look at who rated, and not at the ratings?
  */
-always_inline int32_t
-sweep(const KnnMatrix *matrix, KnnWorkspace *work, int32_t column, const SweepKind kind,
-	  const bool list)
+static inline bool
+counts_only(KnnSimilarity similarity)
 {
-	int32_t n_touched = 0;
-	int64_t until_poll = POLL_WORK;
+	return similarity == KNN_JACCARD;
+}
 
-	for (int64_t p = matrix->column_start[column]; p < matrix->column_start[column + 1]; p++)
+/*
+ * The largest unit, from one to a 64th, that all values are multiples of, if in it
+ * they and the sums of their products are small enough for KNN_WHOLE; else 0.
+ */
+static double
+common_unit(const KnnRows *rows, const double *norm)
+{
+	int64_t n = rows->row_start[rows->n_rows];
+	uint32_t bits = UNITS;
+	float largest = 0;
+	double largest_norm = 0;
+	double unit = 1.0 / UNITS;
+
+	for (int64_t p = 0; p < n; p++)
 	{
-		int32_t row = matrix->column_row[p];
-		int64_t at = work->cursor[row]++;
-		int64_t end = matrix->row_start[row + 1];
-		double x = matrix->entries[at].value;
+		float units = rows->entries[p].value * UNITS;
+		float size = fabsf(units);
 
-		for (int64_t q = at + 1; q < end; q++)
+		if (!(size <= INT16_MAX * UNITS) || units != (float) (int32_t) units)
+			return 0;
+		bits |= (uint32_t) size;
+		largest = size > largest ? size : largest;
+	}
+	for (; (bits & 1) == 0; bits >>= 1)
+	{
+		unit *= 2;
+		largest /= 2;
+	}
+	for (int32_t column = 0; column < rows->n_columns; column++)
+		largest_norm = fmax(largest_norm, norm[column]);
+	return largest <= INT16_MAX && largest_norm / unit < WHOLE_NORM ? unit : 0;
+}
+
+static size_t
+sums_size(KnnKind kind)
+{
+	return kind == KNN_WHOLE  ? sizeof(int64_t)
+		   : kind == KNN_REAL ? sizeof(RealSums)
+							  : sizeof(KnnSums);
+}
+
+/*
+ * The first column of a tile.  Tiles double in width until they are the widest.
+ */
+static int32_t
+tile_start(const KnnShape *shape, int32_t tile)
+{
+	int64_t width = shape->first_tile;
+	int64_t start = 0;
+
+	for (int32_t i = 0; i < tile && start < shape->n_columns; i++)
+	{
+		start += width;
+		width = width < WIDEST_TILE ? width * 2 : width;
+	}
+	return start < shape->n_columns ? (int32_t) start : shape->n_columns;
+}
+
+static int32_t
+widest_tile(const KnnShape *shape)
+{
+	int32_t widest = 0;
+
+	for (int32_t tile = 0; tile < shape->n_tiles; tile++)
+	{
+		int32_t width = tile_start(shape, tile + 1) - tile_start(shape, tile);
+
+		widest = width > widest ? width : widest;
+	}
+	return widest;
+}
+
+/*
+ * Divide the columns into tiles, of which the first has the given width.
+ */
+void
+knn_divide(KnnShape *shape, int32_t first_tile)
+{
+	shape->first_tile = first_tile;
+	shape->n_tiles = 0;
+	while (tile_start(shape, shape->n_tiles) < shape->n_columns)
+		shape->n_tiles++;
+}
+
+/*
+ * How the matrix, whose columns have the given norms, will be packed for a
+ * similarity.
+ */
+KnnShape
+knn_shape(const KnnRows *rows, const double *norm, KnnSimilarity similarity)
+{
+	KnnShape shape = {.kind = KNN_ALL,
+					  .n_rows = rows->n_rows,
+					  .n_columns = rows->n_columns,
+					  .n_entries = rows->row_start[rows->n_rows]};
+
+	if (counts_only(similarity) || similarity == KNN_COSINE)
+	{
+		shape.unit = counts_only(similarity) ? 1 : common_unit(rows, norm);
+		shape.kind = shape.unit > 0 ? KNN_WHOLE : KNN_REAL;
+	}
+	/* Accumulators of the first tile fill a part of the second-level cache. */
+	knn_divide(&shape, shape.kind == KNN_WHOLE ? 8192 : shape.kind == KNN_REAL ? 4096 : 2048);
+	return shape;
+}
+
+/* The next array in a piece of memory; counts its size. */
+static void *
+place(char *memory, size_t *size, size_t n, size_t element)
+{
+	void *array = memory == NULL ? NULL : memory + *size;
+
+	*size += (n * element + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+	return array;
+}
+
+/*
+ * Let the matrix's arrays be in the memory, or, if that is NULL, only count what
+ * they need.
+ */
+size_t
+knn_matrix_place(KnnMatrix *matrix, const KnnShape *shape, void *memory)
+{
+	bool whole = shape->kind == KNN_WHOLE;
+	size_t n = shape->n_entries;
+	size_t size = 0;
+
+	matrix->shape = *shape;
+	matrix->norm = place(memory, &size, shape->n_columns, sizeof(double));
+	matrix->column_start = place(memory, &size, (size_t) shape->n_columns + 1, sizeof(int64_t));
+	matrix->slice =
+		place(memory, &size, ((size_t) shape->n_rows + 1) * shape->n_tiles, sizeof(uint32_t));
+	matrix->entries = place(memory, &size, n, whole ? sizeof(KnnWhole) : sizeof(KnnEntry));
+	matrix->column_row = place(memory, &size, n, sizeof(int32_t));
+	matrix->column_offset = place(memory, &size, n, sizeof(uint16_t));
+	matrix->column_value = place(memory, &size, n, whole ? sizeof(int16_t) : sizeof(float));
+	return size;
+}
+
+/*
+ * Pack the entries of one tile, whose columns are first to end - 1, beginning at
+ * the place at; returns where they end.  column_start says where the next entry of
+ * each column belongs.
+ */
+static int64_t
+pack_tile(KnnMatrix *matrix, const KnnRows *rows, int32_t tile, int64_t *row_next, int64_t at,
+		  float units)
+{
+	const KnnShape *shape = &matrix->shape;
+	int32_t first = tile_start(shape, tile);
+	int32_t end = tile_start(shape, tile + 1);
+	uint32_t *slice = matrix->slice + (int64_t) tile * (shape->n_rows + 1);
+	bool whole = shape->kind == KNN_WHOLE;
+
+	for (int32_t row = 0; row < shape->n_rows; row++)
+	{
+		int64_t p = row_next[row];
+		int64_t row_end = rows->row_start[row + 1];
+
+		slice[row] = (uint32_t) at;
+		for (; p < row_end && rows->entries[p].column < end; p++, at++)
 		{
-			int32_t other = matrix->entries[q].column;
-			double y = matrix->entries[q].value;
+			int32_t column = rows->entries[p].column;
+			float value = rows->entries[p].value;
+			int64_t place = matrix->column_start[column]++;
 
-			if (list && work->support[other] == 0)
-				work->touched[n_touched++] = other;
-			if (kind != SWEEP_XY)
-				work->support[other]++;
-			if (kind == SWEEP_XY || kind == SWEEP_XY_SUPPORT)
-				work->xy[other] += x * y;
-			if (kind == SWEEP_SUMS)
+			matrix->column_row[place] = row;
+			matrix->column_offset[place] = (uint16_t) (at - slice[row]);
+			if (whole)
 			{
-				KnnSums *sums = &work->sums[other];
+				int16_t n = units > 0 ? (int16_t) (value * units) : 1;
 
-				sums->xy += x * y;
-				sums->xx += x * x;
-				sums->yy += y * y;
-				sums->x += x;
-				sums->y += y;
+				((KnnWhole *) matrix->entries)[at] = (KnnWhole){(uint16_t) (column - first), n};
+				((int16_t *) matrix->column_value)[place] = n;
+			}
+			else
+			{
+				((KnnEntry *) matrix->entries)[at] = (KnnEntry){column - first, value};
+				((float *) matrix->column_value)[place] = value;
 			}
 		}
-		until_poll -= end - at;
+		row_next[row] = p;
+	}
+	slice[shape->n_rows] = (uint32_t) at;
+	return at;
+}
+
+/*
+ * Pack the matrix; row_next is room for a number a row.
+ */
+void
+knn_matrix_fill(KnnMatrix *matrix, const KnnRows *rows, const double *norm,
+				KnnSimilarity similarity, int64_t *row_next, void (*poll)(void *),
+				void *poll_argument)
+{
+	float units = counts_only(similarity) ? 0 : (float) (1 / matrix->shape.unit);
+	int32_t n = rows->n_columns;
+	int64_t at = 0;
+
+	memcpy(matrix->norm, norm, (size_t) n * sizeof(double));
+	memcpy(matrix->column_start, rows->column_start, ((size_t) n + 1) * sizeof(int64_t));
+	memcpy(row_next, rows->row_start, (size_t) rows->n_rows * sizeof(int64_t));
+	for (int32_t tile = 0; tile < matrix->shape.n_tiles; tile++)
+	{
+		poll(poll_argument);
+		at = pack_tile(matrix, rows, tile, row_next, at, units);
+	}
+	memcpy(matrix->column_start, rows->column_start, ((size_t) n + 1) * sizeof(int64_t));
+}
+
+/*
+ * Let the workspace's arrays be in the memory, or, if that is NULL, only count
+ * what they need.
+ */
+size_t
+knn_workspace_place(KnnWorkspace *work, const KnnShape *shape, void *memory)
+{
+	int32_t widest = widest_tile(shape);
+	size_t size = 0;
+
+	work->sums = place(memory, &size, widest, sums_size(shape->kind));
+	work->listed = place(memory, &size, widest, sizeof(int32_t));
+	work->length = place(memory, &size, shape->n_columns, sizeof(float));
+	work->bar = place(memory, &size, shape->n_columns, sizeof(float));
+	return size;
+}
+
+/*
+ * Fill the workspace, whose memory is zero.
+ */
+void
+knn_workspace_fill(KnnWorkspace *work, const KnnMatrix *matrix, const KnnOptions *options)
+{
+	for (int32_t column = 0; column < matrix->shape.n_columns; column++)
+	{
+		work->length[column] = (float) (matrix->norm[column] / matrix->shape.unit);
+		work->bar[column] =
+			work->heaps[column].capacity == 0 ? INFINITY : (float) options->min_similarity;
+	}
+}
+
+/*
+ * Count one more pair of values (x of the column swept, the entry's of the other)
+ * and return whether it is the other's first.
+ */
+ALWAYS_INLINE bool
+add_pair(const KnnKind kind, void *sums, int32_t other, double x, double y, int32_t product)
+{
+	bool first;
+
+	if (kind == KNN_WHOLE)
+	{
+		int64_t *sum = (int64_t *) sums + other;
+
+		first = *sum == 0;
+		*sum += WHOLE_ONE + product;
+	}
+	else if (kind == KNN_REAL)
+	{
+		RealSums *sum = (RealSums *) sums + other;
+
+		first = sum->n++ == 0;
+		sum->xy += x * y;
+	}
+	else
+	{
+		KnnSums *sum = (KnnSums *) sums + other;
+
+		first = sum->n == 0;
+		sum->n++;
+		sum->xy += x * y;
+		sum->xx += x * x;
+		sum->yy += y * y;
+		sum->x += x;
+		sum->y += y;
+	}
+	return first;
+}
+
+/* Where the entries of a row behind a column begin, for the p-th row of the column. */
+ALWAYS_INLINE uint32_t
+entries_behind(const KnnMatrix *matrix, const uint32_t *slice, int64_t p, bool own_tile)
+{
+	return slice[matrix->column_row[p]] + (own_tile ? matrix->column_offset[p] + 1 : 0);
+}
+
+ALWAYS_INLINE void
+prefetch_entries(const KnnMatrix *matrix, const uint32_t *slice, int64_t p, bool own_tile,
+				 size_t size)
+{
+	const char *at = (const char *) matrix->entries;
+	const char *end = at + slice[matrix->column_row[p] + 1] * size;
+
+	for (at += entries_behind(matrix, slice, p, own_tile) * size; at < end; at += CACHE_LINE)
+		__builtin_prefetch(at);
+}
+
+/*
+ * Add, for every row that rated the column, its entries in the tile, behind the
+ * column.  With list, write down the columns met; returns their number.  Kind and
+ * list are constants at every call, so that the compiler makes a lean loop for each.
+ */
+ALWAYS_INLINE int32_t
+sweep(const KnnMatrix *matrix, KnnWorkspace *work, int32_t column, int32_t tile, bool own_tile,
+	  const KnnKind kind, const bool list)
+{
+	const uint32_t *slice = matrix->slice + (int64_t) tile * (matrix->shape.n_rows + 1);
+	const KnnWhole *whole = matrix->entries;
+	const KnnEntry *real = matrix->entries;
+	int64_t column_end = matrix->column_start[column + 1];
+	int64_t until_poll = POLL_WORK;
+	int32_t n_listed = 0;
+
+	for (int64_t p = matrix->column_start[column]; p < column_end; p++)
+	{
+		uint32_t end = slice[matrix->column_row[p] + 1];
+		uint32_t q = entries_behind(matrix, slice, p, own_tile);
+
+		if (p + PREFETCH_ROWS < column_end)
+			prefetch_entries(matrix, slice, p + PREFETCH_ROWS, own_tile,
+							 kind == KNN_WHOLE ? sizeof(KnnWhole) : sizeof(KnnEntry));
+		until_poll -= end - q;
+		if (kind == KNN_WHOLE)
+		{
+			int32_t x = ((const int16_t *) matrix->column_value)[p];
+
+			for (; q < end; q++)
+				if (add_pair(kind, work->sums, whole[q].column, 0, 0, x * whole[q].value) && list)
+					work->listed[n_listed++] = whole[q].column;
+		}
+		else
+		{
+			double x = ((const float *) matrix->column_value)[p];
+
+			for (; q < end; q++)
+				if (add_pair(kind, work->sums, real[q].column, x, real[q].value, 0) && list)
+					work->listed[n_listed++] = real[q].column;
+		}
 		if (until_poll < 0)
 		{
 			work->poll(work->poll_argument);
 			until_poll = POLL_WORK;
 		}
 	}
-	return n_touched;
+	return n_listed;
+}
+
+/* What the other side of a pair must reach, and be. */
+typedef struct Bound
+{
+	bool cosine; /* else only the support counts */
+	float min_support;
+	float shrinkage;
+	float bar;         /* of the column swept */
+	double norm;       /* of the column swept; in units for KNN_WHOLE */
+	const float *bars; /* of the tile's columns */
+	const float *lengths;
+	const double *norms;
+} Bound;
+
+ALWAYS_INLINE int
+whole_may_be_near(const Bound *bound, const int64_t *sums, int32_t i)
+{
+	float xy = (float) whole_product(sums[i]);
+	float n = (float) whole_support(sums[i]);
+	float bar = bound->bars[i] < bound->bar ? bound->bars[i] : bound->bar;
+	float most = (bar - BOUND_SLACK) * ((float) bound->norm * bound->lengths[i]);
+
+	return (n >= bound->min_support) & (!bound->cosine | (xy * n >= most * (n + bound->shrinkage)));
+}
+
+ALWAYS_INLINE int
+real_may_be_near(const Bound *bound, const RealSums *sums, int32_t i)
+{
+	double xy = sums[i].xy;
+	double n = (double) (int32_t) sums[i].n;
+	double bar = bound->bars[i] < bound->bar ? bound->bars[i] : bound->bar;
+	double most = (bar - BOUND_SLACK) * (bound->norm * bound->norms[i]);
+
+	return (n >= bound->min_support) & (xy * n >= most * (n + bound->shrinkage));
+}
+
+ALWAYS_INLINE int
+all_may_be_near(const Bound *bound, const KnnSums *sums, int32_t i)
+{
+	return sums[i].n >= bound->min_support;
 }
 
 /*
- * Similarity of two columns from the accumulators of the second, NaN where it
- * is not defined.
+ * List those of n columns that may be neighbors; returns their number.  Most often
+ * none of SCAN_COLUMNS successive ones is.
  */
-always_inline double
+#define DEFINE_SCAN(name, sums_type, may_be_near)                                                  \
+	WIDE_INTEGERS static int32_t name(const Bound *bound, const sums_type *sums, int32_t from,     \
+									  int32_t n, int32_t *listed)                                  \
+	{                                                                                              \
+		int32_t n_listed = 0;                                                                      \
+                                                                                                   \
+		for (int32_t start = from; start < n; start += SCAN_COLUMNS)                               \
+		{                                                                                          \
+			int32_t end = start + SCAN_COLUMNS < n ? start + SCAN_COLUMNS : n;                     \
+			int any = 0;                                                                           \
+                                                                                                   \
+			for (int32_t i = start; i < end; i++)                                                  \
+				any |= may_be_near(bound, sums, i);                                                \
+			for (int32_t i = start; i < end && any; i++)                                           \
+			{                                                                                      \
+				listed[n_listed] = i;                                                              \
+				n_listed += may_be_near(bound, sums, i);                                           \
+			}                                                                                      \
+		}                                                                                          \
+		return n_listed;                                                                           \
+	}
+
+DEFINE_SCAN(scan_whole, int64_t, whole_may_be_near)
+DEFINE_SCAN(scan_real, RealSums, real_may_be_near)
+DEFINE_SCAN(scan_all, KnnSums, all_may_be_near)
+
+/*
+ * Similarity of two columns from the accumulator of the second, NaN where it is
+ * not defined or rests on too little.
+ */
+static double
 similarity_of(const KnnMatrix *matrix, const KnnOptions *options, const KnnWorkspace *work,
-			  int32_t column, int32_t other, const SweepKind kind)
+			  int32_t column, int32_t other, int32_t at)
 {
-	const KnnSums *sums = &work->sums[other];
-	double n = kind == SWEEP_XY ? 0 : work->support[other];
+	const int64_t *whole = work->sums;
+	const RealSums *real = work->sums;
+	const KnnSums *sums = work->sums;
+	double n, xy;
 	double similarity = NAN;
 
+	switch (matrix->shape.kind)
+	{
+		case KNN_WHOLE:
+			n = whole_support(whole[at]);
+			xy = whole_product(whole[at]) * (matrix->shape.unit * matrix->shape.unit);
+			break;
+		case KNN_REAL:
+			n = (double) real[at].n;
+			xy = real[at].xy;
+			break;
+		default:
+			n = sums[at].n;
+			xy = sums[at].xy;
+	}
+	if (n < options->min_support)
+		return NAN;
+	sums += at;
 	switch (options->similarity)
 	{
 		case KNN_COSINE:
-			similarity = cosine_from_norms(work->xy[other], work->norm[column], work->norm[other]);
+			similarity = cosine_from_norms(xy, matrix->norm[column], matrix->norm[other]);
 			break;
 		case KNN_CORATED_COSINE:
-			similarity = cosine_from_sums(sums->xy, sums->xx, sums->yy);
+			similarity = cosine_from_sums(xy, sums->xx, sums->yy);
 			break;
 		case KNN_PEARSON:
-			similarity = pearson_from_sums(n, sums->x, sums->y, sums->xx, sums->yy, sums->xy);
+			similarity = pearson_from_sums(n, sums->x, sums->y, sums->xx, sums->yy, xy);
 			break;
 		case KNN_JACCARD:
 			similarity = jaccard_from_counts(
@@ -160,108 +601,103 @@ similarity_of(const KnnMatrix *matrix, const KnnOptions *options, const KnnWorks
 				matrix->column_start[other + 1] - matrix->column_start[other]);
 			break;
 		case KNN_EUCLIDEAN:
-			similarity = euclidean_from_sum(sums->xx + sums->yy - 2 * sums->xy);
+			similarity = euclidean_from_sum(sums->xx + sums->yy - 2 * xy);
 			break;
 	}
-	if (kind == SWEEP_XY)
-		return similarity; /* neither support nor shrinkage asked for */
-	if (n < options->min_support)
-		return NAN;
 	return similarity_shrink(similarity, n, options->shrinkage);
 }
 
 /*
- * Offer a neighbor to a column's heap, most often in vain.
+ * Offer a neighbor to a column's heap.
  */
-always_inline void
+static inline void
 offer(KnnWorkspace *work, int32_t column, float similarity, int32_t neighbor)
 {
 	neighbor_heap *heap = &work->heaps[column];
 
-	if (similarity < work->worst[column])
+	if (similarity < work->bar[column])
 		return;
 	neighbor_offer(heap, similarity, neighbor);
 	if (heap->n == heap->capacity)
-		work->worst[column] = heap->n > 0 ? heap->entries[0].score : INFINITY;
+		work->bar[column] = heap->entries[0].score;
 }
 
 /*
- * Offer the pair to both columns' heaps and clear its accumulators.
+ * Offer the pairs of the column with those listed, of the tile that begins at
+ * first, to the heaps of both.
  */
-always_inline void
+static void
 settle(const KnnMatrix *matrix, const KnnOptions *options, KnnWorkspace *work, int32_t column,
-	   int32_t other, const SweepKind kind)
+	   int32_t first, int32_t n_listed)
 {
-	double similarity = similarity_of(matrix, options, work, column, other, kind);
-
-	if (similarity > options->min_similarity && fabs(similarity) > SIMILARITY_NOISE)
+	for (int32_t i = 0; i < n_listed; i++)
 	{
-		offer(work, column, (float) similarity, other);
-		offer(work, other, (float) similarity, column);
+		int32_t other = first + work->listed[i];
+		double similarity = similarity_of(matrix, options, work, column, other, work->listed[i]);
+
+		if (similarity > options->min_similarity && fabs(similarity) > SIMILARITY_NOISE)
+		{
+			offer(work, column, (float) similarity, other);
+			offer(work, other, (float) similarity, column);
+		}
 	}
-	if (kind != SWEEP_XY)
-		work->support[other] = 0;
-	if (kind == SWEEP_XY || kind == SWEEP_XY_SUPPORT)
-		work->xy[other] = 0;
-	if (kind == SWEEP_SUMS)
-		work->sums[other] = (KnnSums){0};
 }
 
-always_inline void
+/*
+ * All pairs of the column with the tile's columns behind it.
+ */
+ALWAYS_INLINE void
 sweep_and_settle(const KnnMatrix *matrix, const KnnOptions *options, KnnWorkspace *work,
-				 int32_t column, const SweepKind kind, const bool list)
+				 int32_t column, int32_t tile, const KnnKind kind, bool list)
 {
-	int32_t n_touched = sweep(matrix, work, column, kind, list);
+	int32_t first = tile_start(&matrix->shape, tile);
+	int32_t width = tile_start(&matrix->shape, tile + 1) - first;
+	bool own_tile = column >= first;
+	int32_t from = own_tile ? column - first + 1 : 0;
+	Bound bound = {.cosine = options->similarity == KNN_COSINE,
+				   .min_support = (float) options->min_support,
+				   .shrinkage = (float) options->shrinkage,
+				   .bar = work->bar[column],
+				   .norm = kind == KNN_WHOLE ? work->length[column] : matrix->norm[column],
+				   .bars = work->bar + first,
+				   .lengths = work->length + first,
+				   .norms = matrix->norm + first};
+	int32_t n_listed;
 
 	if (list)
-		for (int32_t i = 0; i < n_touched; i++)
-			settle(matrix, options, work, column, work->touched[i], kind);
-	else
-		for (int32_t other = column + 1; other < matrix->n_columns; other++)
-			if (kind == SWEEP_XY ? work->xy[other] != 0 : work->support[other] != 0)
-				settle(matrix, options, work, column, other, kind);
+	{
+		n_listed = sweep(matrix, work, column, tile, own_tile, kind, true);
+		settle(matrix, options, work, column, first, n_listed);
+		for (int32_t i = 0; i < n_listed; i++)
+			memset((char *) work->sums + work->listed[i] * sums_size(kind), 0, sums_size(kind));
+		return;
+	}
+	sweep(matrix, work, column, tile, own_tile, kind, false);
+	n_listed = kind == KNN_WHOLE  ? scan_whole(&bound, work->sums, from, width, work->listed)
+			   : kind == KNN_REAL ? scan_real(&bound, work->sums, from, width, work->listed)
+								  : scan_all(&bound, work->sums, from, width, work->listed);
+	settle(matrix, options, work, column, first, n_listed);
+	memset((char *) work->sums + from * sums_size(kind), 0, (width - from) * sums_size(kind));
 }
 
 /*
- * Additions that the sweep for a column will do, counted up to enough.
+ * Will a sweep meet so few entries that a list of them is better than a look at
+ * all columns of the tile?
  */
-static int64_t
-sweep_length(const KnnMatrix *matrix, const KnnWorkspace *work, int32_t column, int64_t enough)
+static bool
+is_short(const KnnMatrix *matrix, int32_t column, int32_t tile)
 {
-	int64_t length = 0;
+	const uint32_t *slice = matrix->slice + (int64_t) tile * (matrix->shape.n_rows + 1);
+	int64_t left = (tile_start(&matrix->shape, tile + 1) - tile_start(&matrix->shape, tile)) / 8;
 
 	for (int64_t p = matrix->column_start[column];
-		 p < matrix->column_start[column + 1] && length < enough; p++)
+		 p < matrix->column_start[column + 1] && left >= 0; p++)
 	{
 		int32_t row = matrix->column_row[p];
 
-		length += matrix->row_start[row + 1] - work->cursor[row];
+		left -= 1 + slice[row + 1] - slice[row];
 	}
-	return length;
-}
-
-/*
- * Set the cursors to the first entry whose column is at least the given one.
- */
-static void
-place_cursors(const KnnMatrix *matrix, int64_t *cursor, int32_t column)
-{
-	for (int32_t row = 0; row < matrix->n_rows; row++)
-	{
-		int64_t low = matrix->row_start[row];
-		int64_t high = matrix->row_start[row + 1];
-
-		while (low < high)
-		{
-			int64_t middle = low + (high - low) / 2;
-
-			if (matrix->entries[middle].column < column)
-				low = middle + 1;
-			else
-				high = middle;
-		}
-		cursor[row] = low;
-	}
+	return left >= 0;
 }
 
 /*
@@ -274,37 +710,35 @@ void
 knn_columns(const KnnMatrix *matrix, const KnnOptions *options, KnnWorkspace *work, int32_t first,
 			int32_t end)
 {
-	bool needs_support = options->min_support > 1 || options->shrinkage > 0;
-
-	if (work->next != first)
-		place_cursors(matrix, work->cursor, first);
-	for (int32_t column = first; column < end; column++)
+	for (int32_t tile = 0; tile < matrix->shape.n_tiles; tile++)
 	{
-		/* A list of touched columns pays while it is shorter than a scan. */
-		int64_t rest = matrix->n_columns - column;
-		bool list = sweep_length(matrix, work, column, rest / 4 + 1) <= rest / 4;
+		int32_t tile_end = tile_start(&matrix->shape, tile + 1);
 
-		if (knn_needs_sums(options->similarity))
+		for (int32_t column = first; column < end && column + 1 < tile_end; column++)
 		{
-			if (list)
-				sweep_and_settle(matrix, options, work, column, SWEEP_SUMS, true);
-			else
-				sweep_and_settle(matrix, options, work, column, SWEEP_SUMS, false);
+			bool list = is_short(matrix, column, tile);
+
+			switch (matrix->shape.kind)
+			{
+				case KNN_WHOLE:
+					if (list)
+						sweep_and_settle(matrix, options, work, column, tile, KNN_WHOLE, true);
+					else
+						sweep_and_settle(matrix, options, work, column, tile, KNN_WHOLE, false);
+					break;
+				case KNN_REAL:
+					if (list)
+						sweep_and_settle(matrix, options, work, column, tile, KNN_REAL, true);
+					else
+						sweep_and_settle(matrix, options, work, column, tile, KNN_REAL, false);
+					break;
+				case KNN_ALL:
+					if (list)
+						sweep_and_settle(matrix, options, work, column, tile, KNN_ALL, true);
+					else
+						sweep_and_settle(matrix, options, work, column, tile, KNN_ALL, false);
+			}
+			work->poll(work->poll_argument);
 		}
-		else if (options->similarity == KNN_JACCARD)
-		{
-			if (list)
-				sweep_and_settle(matrix, options, work, column, SWEEP_SUPPORT, true);
-			else
-				sweep_and_settle(matrix, options, work, column, SWEEP_SUPPORT, false);
-		}
-		else if (list)
-			sweep_and_settle(matrix, options, work, column, SWEEP_XY_SUPPORT, true);
-		else if (needs_support)
-			sweep_and_settle(matrix, options, work, column, SWEEP_XY_SUPPORT, false);
-		else
-			sweep_and_settle(matrix, options, work, column, SWEEP_XY, false);
-		work->poll(work->poll_argument);
 	}
-	work->next = end;
 }

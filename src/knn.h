@@ -30,17 +30,6 @@ typedef struct KnnEntry
 	float value;
 } KnnEntry;
 
-/* The matrix, by row (columns ascending within a row) and by column. */
-typedef struct KnnMatrix
-{
-	int32_t n_rows;
-	int32_t n_columns;
-	const int64_t *row_start;
-	const KnnEntry *entries;
-	const int64_t *column_start;
-	const int32_t *column_row;
-} KnnMatrix;
-
 typedef struct KnnOptions
 {
 	KnnSimilarity similarity;
@@ -50,38 +39,88 @@ typedef struct KnnOptions
 	double min_similarity; /* a neighbor must be above */
 } KnnOptions;
 
+/* The matrix as it comes: by row, columns ascending within a row. */
+typedef struct KnnRows
+{
+	int32_t n_rows;
+	int32_t n_columns;
+	const int64_t *row_start;
+	const KnnEntry *entries;
+	const int64_t *column_start; /* and by column: the rows of each, ascending */
+	const int32_t *column_row;
+} KnnRows;
+
+/* What is summed over the rows that two columns share, and in which numbers. */
+typedef enum KnnKind
+{
+	KNN_WHOLE, /* products and support, all values being multiples of a unit */
+	KNN_REAL,  /* products and support */
+	KNN_ALL    /* what KnnSums has */
+} KnnKind;
+
+typedef struct KnnShape
+{
+	KnnKind kind;
+	int32_t n_rows;
+	int32_t n_columns;
+	int64_t n_entries;
+	int32_t first_tile; /* width of the first tile */
+	int32_t n_tiles;
+	double unit; /* of values, for KNN_WHOLE */
+} KnnShape;
+
+/* An entry of KNN_WHOLE; those of the others are KnnEntry. */
+typedef struct KnnWhole
+{
+	uint16_t column; /* counted from the tile's first, in both */
+	int16_t value;   /* in units */
+} KnnWhole;
+
+/*
+ * The matrix packed for the search: entries tile by tile, within a tile by row,
+ * and for each column a list of its rows.  The arrays lie in one piece of memory.
+ */
+typedef struct KnnMatrix
+{
+	KnnShape shape;
+	double *norm; /* Euclidean norm of each column */
+	int64_t *column_start;
+	void *entries;
+	uint32_t *slice;         /* n_rows + 1 a tile: where the entries of each row begin */
+	int32_t *column_row;     /* for each entry of a column: its row, */
+	uint16_t *column_offset; /* its place among the row's entries of the tile, */
+	void *column_value;      /* and its value, int16_t or float */
+} KnnMatrix;
+
 /* Sums over the rows that rated both columns. */
 typedef struct KnnSums
 {
-	double xy, xx, yy, x, y;
+	double n, xy, xx, yy, x, y;
 } KnnSums;
 
-/* What one pass works in; arrays have one element a column, but cursor. */
+/* What one process works in; arrays lie in one piece of memory, but heaps. */
 typedef struct KnnWorkspace
 {
-	int64_t *cursor;  /* one a row: position of its first column >= next */
-	int32_t next;     /* the column that the cursors stand before, -1 at first */
-	double *norm;     /* Euclidean norm of each column */
-	double *xy;       /* for KNN_COSINE */
-	KnnSums *sums;    /* for the similarities over co-rated pairs */
-	int32_t *support; /* number of common rows */
-	int32_t *touched; /* columns with support, when they are few */
-	neighbor_heap *heaps;
-	float *worst;         /* what a neighbor must reach: -infinity until the heap is full */
+	void *sums;           /* of one column with those of a tile; zero between calls */
+	int32_t *listed;      /* columns of the tile that may be neighbors */
+	float *length;        /* of each column: norm in units */
+	float *bar;           /* of each column: what a neighbor must reach */
+	neighbor_heap *heaps; /* of each column */
 	void (*poll)(void *); /* called every few milliseconds of work */
 	void *poll_argument;
 } KnnWorkspace;
 
-/* Which arrays of the workspace a similarity needs. */
-static inline bool
-knn_needs_sums(KnnSimilarity similarity)
-{
-	return similarity == KNN_CORATED_COSINE || similarity == KNN_PEARSON ||
-		   similarity == KNN_EUCLIDEAN;
-}
-
-extern int64_t knn_capacity(const KnnMatrix *matrix, int32_t column, int32_t k);
-extern void knn_norms(const KnnMatrix *matrix, double *norm);
+extern int32_t knn_capacity(const KnnRows *rows, int32_t column, int32_t k);
+extern void knn_norms(const KnnRows *rows, double *norm);
+extern KnnShape knn_shape(const KnnRows *rows, const double *norm, KnnSimilarity similarity);
+extern void knn_divide(KnnShape *shape, int32_t first_tile);
+extern size_t knn_matrix_place(KnnMatrix *matrix, const KnnShape *shape, void *memory);
+extern void knn_matrix_fill(KnnMatrix *matrix, const KnnRows *rows, const double *norm,
+							KnnSimilarity similarity, int64_t *row_next, void (*poll)(void *),
+							void *poll_argument);
+extern size_t knn_workspace_place(KnnWorkspace *work, const KnnShape *shape, void *memory);
+extern void knn_workspace_fill(KnnWorkspace *work, const KnnMatrix *matrix,
+							   const KnnOptions *options);
 extern void knn_columns(const KnnMatrix *matrix, const KnnOptions *options, KnnWorkspace *work,
 						int32_t first, int32_t end);
 

@@ -3,7 +3,7 @@
  *		The nearest neighbors of all columns of a rating matrix: options are
  *		checked, ratings centered and weighted, and columns compared in blocks.
  *
- * The computation itself is knn.c.
+ * The computation itself is knn.c; blocks are shared with parallel workers.
  */
 #include "postgres.h"
 
@@ -11,18 +11,27 @@
 
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "optimizer/optimizer.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "knn.h"
 #include "neighborhood.h"
+#include "parallel.h"
 #include "ratings.h"
 #include "socrec.h"
 
 #define MAX_NEIGHBORS 100000
 
-/* Ratings in a block of columns, between two reports of progress. */
+/*
+ * Ratings in a block of columns, the least that a process does at a time; there are
+ * as many blocks for small tables.
+ */
 #define BLOCK_RATINGS 100000
+#define MIN_BLOCKS 64
+
+/* Additions that are worth parallel workers, which take some 10 ms to start. */
+#define PARALLEL_WORK 20e6
 
 /*
  * The position of a word in a list of choices ending with NULL, or an error
@@ -143,92 +152,218 @@ poll_interrupts(void *argument)
 	CHECK_FOR_INTERRUPTS();
 }
 
-static KnnMatrix
-knn_matrix(const Ratings *ratings)
+static KnnRows
+knn_rows(const Ratings *ratings)
 {
-	return (KnnMatrix){.n_rows = ratings->n_rows,
-					   .n_columns = ratings->n_columns,
-					   .row_start = ratings->row_start,
-					   .entries = ratings->entries,
-					   .column_start = ratings->column_start,
-					   .column_row = ratings->column_row};
+	return (KnnRows){.n_rows = ratings->n_rows,
+					 .n_columns = ratings->n_columns,
+					 .row_start = ratings->row_start,
+					 .entries = ratings->entries,
+					 .column_start = ratings->column_start,
+					 .column_row = ratings->column_row};
 }
 
 /*
- * Heaps for every column, each with the room that it can fill.
+ * The area that processes share: this, and behind it arrays at the given offsets.
+ * Each process that takes part has a place of its own for the neighbors that it
+ * finds, as both columns of a pair get it as a neighbor.
+ */
+typedef struct Search
+{
+	KnnShape shape;
+	KnnOptions options;
+	int32 n_blocks;
+	int32 n_places;
+	pg_atomic_uint32 next_place;
+	Size n_room;      /* neighbors that fit into a place */
+	Size block_start; /* int32, n_blocks + 1: the first column of each block */
+	Size capacity;    /* int32, one a column: of its heap */
+	Size matrix;      /* what knn_matrix_place lays out */
+	Size found;       /* int32, one a column and place: neighbors found */
+	Size neighbors;   /* neighbor_entry, n_room a place: heaps */
+} Search;
+
+#define SEARCH_ARRAY(search, array, type) ((type *) ((char *) (search) + (search)->array))
+
+/* The leader's, while it is searching. */
+static Progress *search_progress = NULL;
+
+PGDLLEXPORT void socrec_find_neighbors(void *memory, ParallelCursor *cursor);
+
+/*
+ * Where the arrays stand in the area; returns its size.
+ */
+static Size
+lay_out(Search *search)
+{
+	KnnMatrix matrix;
+	Size at = CACHELINEALIGN(sizeof(Search));
+	Size n_columns = search->shape.n_columns;
+
+	search->matrix = at;
+	at = add_size(at, knn_matrix_place(&matrix, &search->shape, NULL));
+	search->block_start = at;
+	at = add_size(at, CACHELINEALIGN(((Size) search->n_blocks + 1) * sizeof(int32)));
+	search->capacity = at;
+	at = add_size(at, CACHELINEALIGN(n_columns * sizeof(int32)));
+	search->found = at;
+	at = add_size(at, CACHELINEALIGN(n_columns * search->n_places * sizeof(int32)));
+	search->neighbors = at;
+	return add_size(at,
+					mul_size(mul_size(search->n_room, search->n_places), sizeof(neighbor_entry)));
+}
+
+/*
+ * The heaps of all columns, which lie in the given place; to begin with, or as they
+ * were left there.
  */
 static neighbor_heap *
-make_heaps(const KnnMatrix *matrix, int32 k, Budget *budget)
+heaps_of(const Search *search, int32 place)
 {
+	int32 n_columns = search->shape.n_columns;
+	const int32 *capacity = SEARCH_ARRAY(search, capacity, int32);
+	const int32 *found = SEARCH_ARRAY(search, found, int32) + (Size) place * n_columns;
+	neighbor_entry *entries =
+		SEARCH_ARRAY(search, neighbors, neighbor_entry) + place * search->n_room;
 	neighbor_heap *heaps =
-		budget_alloc(budget, matrix->n_columns, sizeof(neighbor_heap), "neighbors");
-	neighbor_entry *entries;
-	Size total = 0;
+		MemoryContextAllocHuge(CurrentMemoryContext, Max(n_columns, 1) * sizeof(neighbor_heap));
 
-	for (int32 column = 0; column < matrix->n_columns && k > 0; column++)
+	for (int32 column = 0; column < n_columns; column++)
 	{
-		heaps[column].capacity =
-			(int32) Min(knn_capacity(matrix, column, k), matrix->n_columns - 1);
-		total += heaps[column].capacity;
-	}
-	entries = budget_alloc(budget, total, sizeof(neighbor_entry), "neighbors");
-	for (int32 column = 0; column < matrix->n_columns; column++)
-	{
-		heaps[column].entries = entries;
-		entries += heaps[column].capacity;
+		heaps[column] = (neighbor_heap){entries, found[column], capacity[column]};
+		entries += capacity[column];
 	}
 	return heaps;
 }
 
 /*
- * What a pass over the columns works in, taken from a part of the budget.
+ * The task of each process: the neighbors among pairs of which the first column is
+ * in a block that this process has taken.
  */
-static KnnWorkspace
-make_workspace(const KnnMatrix *matrix, KnnSimilarity similarity, Budget *part)
+void
+socrec_find_neighbors(void *memory, ParallelCursor *cursor)
 {
-	KnnWorkspace work = {.next = -1, .poll = poll_interrupts};
+	Search *search = memory;
+	const int32 *block_start = SEARCH_ARRAY(search, block_start, int32);
+	int32 n_columns = search->shape.n_columns;
+	int32 place = (int32) pg_atomic_fetch_add_u32(&search->next_place, 1);
+	int32 *found = SEARCH_ARRAY(search, found, int32) + (Size) place * n_columns;
+	MemoryContext context =
+		AllocSetContextCreate(CurrentMemoryContext, "socrec neighbors", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	KnnWorkspace work = {.poll = poll_interrupts, .heaps = heaps_of(search, place)};
+	KnnMatrix matrix;
+	uint64 block;
 
-	work.cursor = budget_alloc(part, matrix->n_rows, sizeof(int64), "neighbors");
-	work.support = budget_alloc(part, matrix->n_columns, sizeof(int32), "neighbors");
-	work.touched = budget_alloc(part, matrix->n_columns, sizeof(int32), "neighbors");
-	if (knn_needs_sums(similarity))
-		work.sums = budget_alloc(part, matrix->n_columns, sizeof(KnnSums), "neighbors");
-	else
-		work.xy = budget_alloc(part, matrix->n_columns, sizeof(double), "neighbors");
-	work.worst = budget_alloc(part, matrix->n_columns, sizeof(float), "neighbors");
-	for (int32 column = 0; column < matrix->n_columns; column++)
-		work.worst[column] = -INFINITY;
+	Assert(place < search->n_places);
+	knn_matrix_place(&matrix, &search->shape, (char *) search + search->matrix);
+	knn_workspace_place(&work, &search->shape,
+						MemoryContextAllocExtended(context,
+												   knn_workspace_place(&work, &search->shape, NULL),
+												   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO));
+	knn_workspace_fill(&work, &matrix, &search->options);
+	while (parallel_next(cursor, &block))
+	{
+		knn_columns(&matrix, &search->options, &work, block_start[block], block_start[block + 1]);
+		if (search_progress != NULL)
+			progress_report(search_progress, "%.0f %% done",
+							100.0 * matrix.column_start[block_start[block + 1]] /
+								search->shape.n_entries);
+	}
+	for (int32 column = 0; column < n_columns; column++)
+		found[column] = work.heaps[column].n;
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}
+
+/*
+ * Divide the columns into blocks of about so many ratings, writing their first
+ * columns and the end of the last to starts unless that is NULL; returns their
+ * number.
+ */
+static int32
+divide_columns(const KnnRows *rows, int64 block_ratings, int32 *starts)
+{
+	int32 n_blocks = 0;
+
+	for (int32 first = 0; first < rows->n_columns; n_blocks++)
+	{
+		int32 end = first + 1;
+
+		while (end < rows->n_columns &&
+			   rows->column_start[end] - rows->column_start[first] < block_ratings)
+			end++;
+		if (starts != NULL)
+			starts[n_blocks + 1] = end;
+		first = end;
+	}
+	return n_blocks;
+}
+
+/*
+ * The additions that a search of all pairs does.
+ */
+static double
+search_work(const KnnRows *rows)
+{
+	double work = 0;
+
+	for (int32 row = 0; row < rows->n_rows; row++)
+	{
+		double n = (double) (rows->row_start[row + 1] - rows->row_start[row]);
+
+		work += n * (n - 1) / 2;
+	}
 	return work;
 }
 
 /*
- * Fill the heaps, in blocks of columns.
+ * Make and fill the area for a search.  Processes beside this one are worth their
+ * start only for some work, and must have room for their neighbors.
  */
 static void
-compare_columns(const KnnMatrix *matrix, const KnnOptions *options, Neighborhood *found,
-				Budget *budget, Progress *progress)
+start_search(ParallelArea *area, const KnnRows *rows, const KnnOptions *options, const double *norm,
+			 Budget *budget)
 {
-	int64 n_ratings = matrix->row_start[matrix->n_rows];
-	int32 first = 0;
-	Budget part;
+	Search layout = {.shape = knn_shape(rows, norm, options->similarity), .options = *options};
+	int64 block_ratings = Max(Min(BLOCK_RATINGS, layout.shape.n_entries / MIN_BLOCKS), 1);
+	int32 *capacity = budget_alloc(budget, rows->n_columns, sizeof(int32), "neighbors");
+	int64 *row_next = budget_alloc(budget, rows->n_rows, sizeof(int64), "neighbors");
+	bool shared = max_parallel_maintenance_workers > 0 && search_work(rows) >= PARALLEL_WORK;
 	KnnWorkspace work;
+	KnnMatrix matrix;
+	Search *search;
+	Size work_size;
+	Size size;
 
-	budget_part(&part, budget);
-	work = make_workspace(matrix, options->similarity, &part);
-	work.norm = found->norm;
-	work.heaps = found->heaps;
-	while (first < matrix->n_columns)
+	for (int32 column = 0; column < rows->n_columns; column++)
 	{
-		int32 end = first + 1;
-
-		while (end < matrix->n_columns &&
-			   matrix->column_start[end] - matrix->column_start[first] < BLOCK_RATINGS)
-			end++;
-		knn_columns(matrix, options, &work, first, end);
-		progress_report(progress, "%.0f %% done", 100.0 * matrix->column_start[end] / n_ratings);
-		first = end;
+		capacity[column] = knn_capacity(rows, column, options->k);
+		layout.n_room += capacity[column];
 	}
-	MemoryContextDelete(part.context);
+	layout.n_blocks = divide_columns(rows, block_ratings, NULL);
+	work_size =
+		knn_workspace_place(&work, &layout.shape, NULL) + rows->n_columns * sizeof(neighbor_heap);
+	layout.n_places = 1 + (shared ? max_parallel_maintenance_workers : 0);
+	size = lay_out(&layout);
+	if (shared && !budget_fits(budget, add_size(size, mul_size(work_size, layout.n_places))))
+	{
+		ereport(DEBUG1, (errmsg_internal("socrec: no room for the neighbors of workers")));
+		shared = false;
+		layout.n_places = 1;
+		size = lay_out(&layout);
+	}
+	budget_check(budget, add_size(size, mul_size(work_size, layout.n_places)), "neighbors");
+	parallel_area_init(area, budget, size, shared, "neighbors");
+	search = area->memory;
+	*search = layout;
+	pg_atomic_init_u32(&search->next_place, 0);
+	memcpy(SEARCH_ARRAY(search, capacity, int32), capacity, rows->n_columns * sizeof(int32));
+	divide_columns(rows, block_ratings, SEARCH_ARRAY(search, block_start, int32));
+	knn_matrix_place(&matrix, &search->shape, (char *) search + search->matrix);
+	knn_matrix_fill(&matrix, rows, norm, options->similarity, row_next, poll_interrupts, NULL);
+	pfree(row_next);
+	pfree(capacity);
 }
 
 #define ST_SORT sort_by_id
@@ -237,6 +372,51 @@ compare_columns(const KnnMatrix *matrix, const KnnOptions *options, Neighborhood
 #define ST_SCOPE static
 #define ST_DEFINE
 #include "lib/sort_template.h"
+
+/*
+ * What all processes have found, merged, by rising number.
+ */
+static neighbor_heap *
+end_search(Search *search, Budget *budget)
+{
+	int32 n_columns = search->shape.n_columns;
+	int32 n_places = Min((int32) pg_atomic_read_u32(&search->next_place), search->n_places);
+	neighbor_heap *found = budget_alloc(budget, n_columns, sizeof(neighbor_heap), "neighbors");
+	neighbor_heap *merged = heaps_of(search, 0);
+	neighbor_entry *entries;
+	Size total = 0;
+
+	for (int32 place = 1; place < n_places; place++)
+	{
+		neighbor_heap *more = heaps_of(search, place);
+
+		for (int32 column = 0; column < n_columns; column++)
+		{
+			if (column % 1024 == 0)
+				CHECK_FOR_INTERRUPTS();
+			for (int32 i = 0; i < more[column].n; i++)
+				neighbor_offer(&merged[column], more[column].entries[i].score,
+							   more[column].entries[i].id);
+		}
+		pfree(more);
+	}
+	for (int32 column = 0; column < n_columns; column++)
+		total += merged[column].n;
+	entries = budget_alloc(budget, total, sizeof(neighbor_entry), "neighbors");
+	for (int32 column = 0; column < n_columns; column++)
+	{
+		int32 n = merged[column].n;
+
+		if (column % 1024 == 0)
+			CHECK_FOR_INTERRUPTS();
+		sort_by_id(merged[column].entries, n);
+		memcpy(entries, merged[column].entries, n * sizeof(neighbor_entry));
+		found[column] = (neighbor_heap){entries, n, n};
+		entries += n;
+	}
+	pfree(merged);
+	return found;
+}
 
 /*
  * The neighbors of all columns, in memory of the budget.  Centers and weights the
@@ -248,21 +428,25 @@ neighborhood_find(Ratings *ratings, const RatingStatistics *statistics,
 {
 	Neighborhood *found = budget_alloc(budget, 1, sizeof(Neighborhood), "neighbors");
 	TimestampTz started = GetCurrentTimestamp();
-	KnnMatrix matrix;
+	ParallelArea area;
+	KnnRows rows;
 
 	ratings_center(ratings, statistics, options->centering);
 	ratings_weight(ratings, options->weighting);
-	matrix = knn_matrix(ratings);
-	found->norm = budget_alloc(budget, matrix.n_columns, sizeof(double), "neighbors");
-	knn_norms(&matrix, found->norm);
-	found->heaps = make_heaps(&matrix, options->knn.k, budget);
-	if (options->knn.k > 0)
-		compare_columns(&matrix, &options->knn, found, budget, progress);
-	for (int32 column = 0; column < matrix.n_columns; column++)
+	rows = knn_rows(ratings);
+	found->norm = budget_alloc(budget, rows.n_columns, sizeof(double), "neighbors");
+	knn_norms(&rows, found->norm);
+	if (options->knn.k == 0 || rows.n_columns == 0)
+		found->heaps = budget_alloc(budget, rows.n_columns, sizeof(neighbor_heap), "neighbors");
+	else
 	{
-		if (column % 1024 == 0)
-			CHECK_FOR_INTERRUPTS();
-		sort_by_id(found->heaps[column].entries, found->heaps[column].n);
+		start_search(&area, &rows, &options->knn, found->norm, budget);
+		search_progress = progress;
+		parallel_run(&area, socrec_find_neighbors, "socrec_find_neighbors",
+					 ((Search *) area.memory)->n_blocks);
+		search_progress = NULL;
+		found->heaps = end_search(area.memory, budget);
+		parallel_area_free(&area);
 	}
 	ereport(DEBUG1, (errmsg_internal("socrec: found neighbors of %d in %.3f s", ratings->n_columns,
 									 (GetCurrentTimestamp() - started) / 1e6)));

@@ -38,7 +38,7 @@ typedef struct Dense
 } Dense;
 
 static void
-make_matrix(Dense *d, int rows, int columns, int percent)
+make_matrix(Dense *d, int rows, int columns, int percent, bool whole)
 {
 	int64_t n = 0;
 
@@ -52,7 +52,7 @@ make_matrix(Dense *d, int rows, int columns, int percent)
 			if (random_below(100) < (uint32_t) percent / (1 + c / 8) + 1)
 			{
 				d->present[r][c] = true;
-				d->value[r][c] = (float) ((int) random_below(11) - 3) / 2;
+				d->value[r][c] = (float) ((int) random_below(11) - 3) / (whole ? 2 : 3);
 				d->entries[n++] = (KnnEntry){c, d->value[r][c]};
 			}
 	}
@@ -123,42 +123,45 @@ no_poll(void *argument)
 	(*(int *) argument)++;
 }
 
+/* Memory for arrays, cleared. */
+static void *
+memory(int number, size_t size)
+{
+	static void *pieces[2];
+
+	free(pieces[number]);
+	pieces[number] = calloc(1, size);
+	return pieces[number];
+}
+
 /*
- * Neighbors in blocks of the given width; the heaps' entries are the caller's.
+ * Neighbors in blocks, and tiles, of the given width; the heaps' entries are the caller's.
  */
 static void
 find(const Dense *d, const KnnOptions *o, int width, neighbor_heap *heaps, neighbor_entry *entries)
 {
-	KnnMatrix m = {d->rows, d->columns, d->row_start, d->entries, d->column_start, d->column_row};
-	int64_t cursor[MAX_ROWS];
+	KnnRows rows = {d->rows, d->columns, d->row_start, d->entries, d->column_start, d->column_row};
 	double norm[MAX_COLUMNS];
-	double xy[MAX_COLUMNS] = {0};
-	KnnSums sums[MAX_COLUMNS];
-	int32_t support[MAX_COLUMNS] = {0};
-	int32_t touched[MAX_COLUMNS];
-	float worst[MAX_COLUMNS];
+	int64_t row_next[MAX_ROWS];
 	int polls = 0;
-	KnnWorkspace work = {.cursor = cursor,
-						 .next = -1,
-						 .norm = norm,
-						 .xy = xy,
-						 .sums = sums,
-						 .support = support,
-						 .touched = touched,
-						 .heaps = heaps,
-						 .worst = worst,
-						 .poll = no_poll,
-						 .poll_argument = &polls};
+	KnnWorkspace work = {.heaps = heaps, .poll = no_poll, .poll_argument = &polls};
+	KnnMatrix m;
+	KnnShape shape;
 
-	memset(sums, 0, sizeof(sums));
-	knn_norms(&m, norm);
+	knn_norms(&rows, norm);
+	shape = knn_shape(&rows, norm, o->similarity);
+	if (width < MAX_COLUMNS)
+		knn_divide(&shape, width);
+	knn_matrix_place(&m, &shape, memory(0, knn_matrix_place(&m, &shape, NULL)));
+	knn_matrix_fill(&m, &rows, norm, o->similarity, row_next, no_poll, &polls);
+	knn_workspace_place(&work, &shape, memory(1, knn_workspace_place(&work, &shape, NULL)));
 	for (int c = 0; c < d->columns; c++)
 	{
 		heaps[c].entries = entries + c * MAX_COLUMNS;
 		heaps[c].n = 0;
-		heaps[c].capacity = (int32_t) knn_capacity(&m, c, o->k);
-		worst[c] = -INFINITY;
+		heaps[c].capacity = knn_capacity(&rows, c, o->k);
 	}
+	knn_workspace_fill(&work, &m, o);
 	/* Backwards, to show that the order of blocks does not matter. */
 	for (int first = (d->columns - 1) / width * width; first >= 0; first -= width)
 		knn_columns(&m, o, &work, first, first + width < d->columns ? first + width : d->columns);
@@ -206,7 +209,7 @@ check_column(const Dense *d, const KnnOptions *o, int c, const neighbor_heap *he
 }
 
 static int
-test_knn(int number, KnnSimilarity similarity, const char *name)
+test_knn(int number, KnnSimilarity similarity, bool whole, const char *name)
 {
 	static Dense d;
 	static neighbor_entry entries[MAX_COLUMNS * MAX_COLUMNS];
@@ -221,7 +224,7 @@ test_knn(int number, KnnSimilarity similarity, const char *name)
 						random_below(2) ? random_below(20) : 0, random_below(3) ? 0 : -0.9999};
 
 		make_matrix(&d, 1 + random_below(MAX_ROWS), 1 + random_below(MAX_COLUMNS),
-					5 + random_below(95));
+					5 + random_below(95), whole);
 		find(&d, &o, MAX_COLUMNS, heaps, entries);
 		find(&d, &o, 1 + random_below(7), again, again_entries);
 		for (int c = 0; c < d.columns; c++)
@@ -275,12 +278,13 @@ main(void)
 {
 	int failed = 0;
 
-	printf("1..6\n");
+	printf("1..7\n");
 	failed += test_topk(1);
-	failed += test_knn(2, KNN_COSINE, "cosine");
-	failed += test_knn(3, KNN_CORATED_COSINE, "co-rated cosine");
-	failed += test_knn(4, KNN_PEARSON, "pearson");
-	failed += test_knn(5, KNN_JACCARD, "jaccard");
-	failed += test_knn(6, KNN_EUCLIDEAN, "euclidean");
+	failed += test_knn(2, KNN_COSINE, true, "cosine of halves");
+	failed += test_knn(3, KNN_COSINE, false, "cosine of thirds");
+	failed += test_knn(4, KNN_CORATED_COSINE, false, "co-rated cosine");
+	failed += test_knn(5, KNN_PEARSON, true, "pearson");
+	failed += test_knn(6, KNN_JACCARD, false, "jaccard");
+	failed += test_knn(7, KNN_EUCLIDEAN, true, "euclidean");
 	return failed > 0;
 }
