@@ -97,17 +97,17 @@ whole_support(int64_t sum)
  * columns, and than the number of co-ratings.
  */
 int32_t
-knn_capacity(const KnnRows *rows, int32_t column, int32_t k)
+knn_capacity(const KnnMatrix *matrix, int32_t column, int32_t k)
 {
 	int64_t found = 0;
-	int32_t most = k < rows->n_columns - 1 ? k : rows->n_columns - 1;
+	int32_t most = k < matrix->n_columns - 1 ? k : matrix->n_columns - 1;
 
-	for (int64_t p = rows->column_start[column]; p < rows->column_start[column + 1] && found < most;
-		 p++)
+	for (int64_t p = matrix->column_start[column];
+		 p < matrix->column_start[column + 1] && found < most; p++)
 	{
-		int32_t row = rows->column_row[p];
+		int32_t row = matrix->column_row[p];
 
-		found += rows->row_start[row + 1] - rows->row_start[row] - 1;
+		found += matrix->row_start[row + 1] - matrix->row_start[row] - 1;
 	}
 	return found < most ? (int32_t) found : most;
 }
@@ -116,13 +116,14 @@ knn_capacity(const KnnRows *rows, int32_t column, int32_t k)
  * The Euclidean norm of each column.
  */
 void
-knn_norms(const KnnRows *rows, double *norm)
+knn_norms(const KnnMatrix *matrix, double *norm)
 {
-	for (int32_t column = 0; column < rows->n_columns; column++)
+	for (int32_t column = 0; column < matrix->n_columns; column++)
 		norm[column] = 0;
-	for (int64_t p = 0; p < rows->row_start[rows->n_rows]; p++)
-		norm[rows->entries[p].column] += (double) rows->entries[p].value * rows->entries[p].value;
-	for (int32_t column = 0; column < rows->n_columns; column++)
+	for (int64_t p = 0; p < matrix->row_start[matrix->n_rows]; p++)
+		norm[matrix->entries[p].column] +=
+			(double) matrix->entries[p].value * matrix->entries[p].value;
+	for (int32_t column = 0; column < matrix->n_columns; column++)
 		norm[column] = sqrt(norm[column]);
 }
 
@@ -140,9 +141,9 @@ counts_only(KnnSimilarity similarity)
  * they and the sums of their products are small enough for KNN_WHOLE; else 0.
  */
 static double
-common_unit(const KnnRows *rows, const double *norm)
+common_unit(const KnnMatrix *matrix, const double *norm)
 {
-	int64_t n = rows->row_start[rows->n_rows];
+	int64_t n = matrix->row_start[matrix->n_rows];
 	uint32_t bits = UNITS;
 	float largest = 0;
 	double largest_norm = 0;
@@ -150,7 +151,7 @@ common_unit(const KnnRows *rows, const double *norm)
 
 	for (int64_t p = 0; p < n; p++)
 	{
-		float units = rows->entries[p].value * UNITS;
+		float units = matrix->entries[p].value * UNITS;
 		float size = fabsf(units);
 
 		if (!(size <= INT16_MAX * UNITS) || units != (float) (int32_t) units)
@@ -163,7 +164,7 @@ common_unit(const KnnRows *rows, const double *norm)
 		unit *= 2;
 		largest /= 2;
 	}
-	for (int32_t column = 0; column < rows->n_columns; column++)
+	for (int32_t column = 0; column < matrix->n_columns; column++)
 		largest_norm = fmax(largest_norm, norm[column]);
 	return largest <= INT16_MAX && largest_norm / unit < WHOLE_NORM ? unit : 0;
 }
@@ -224,16 +225,16 @@ knn_divide(KnnShape *shape, int32_t first_tile)
  * similarity.
  */
 KnnShape
-knn_shape(const KnnRows *rows, const double *norm, KnnSimilarity similarity)
+knn_shape(const KnnMatrix *matrix, const double *norm, KnnSimilarity similarity)
 {
 	KnnShape shape = {.kind = KNN_ALL,
-					  .n_rows = rows->n_rows,
-					  .n_columns = rows->n_columns,
-					  .n_entries = rows->row_start[rows->n_rows]};
+					  .n_rows = matrix->n_rows,
+					  .n_columns = matrix->n_columns,
+					  .n_entries = matrix->row_start[matrix->n_rows]};
 
 	if (counts_only(similarity) || similarity == KNN_COSINE)
 	{
-		shape.unit = counts_only(similarity) ? 1 : common_unit(rows, norm);
+		shape.unit = counts_only(similarity) ? 1 : common_unit(matrix, norm);
 		shape.kind = shape.unit > 0 ? KNN_WHOLE : KNN_REAL;
 	}
 	/* Accumulators of the first tile fill a part of the second-level cache. */
@@ -256,21 +257,21 @@ place(char *memory, size_t *size, size_t n, size_t element)
  * they need.
  */
 size_t
-knn_matrix_place(KnnMatrix *matrix, const KnnShape *shape, void *memory)
+knn_packed_place(KnnPacked *packed, const KnnShape *shape, void *memory)
 {
 	bool whole = shape->kind == KNN_WHOLE;
 	size_t n = shape->n_entries;
 	size_t size = 0;
 
-	matrix->shape = *shape;
-	matrix->norm = place(memory, &size, shape->n_columns, sizeof(double));
-	matrix->column_start = place(memory, &size, (size_t) shape->n_columns + 1, sizeof(int64_t));
-	matrix->slice =
+	packed->shape = *shape;
+	packed->norm = place(memory, &size, shape->n_columns, sizeof(double));
+	packed->column_start = place(memory, &size, (size_t) shape->n_columns + 1, sizeof(int64_t));
+	packed->slice =
 		place(memory, &size, ((size_t) shape->n_rows + 1) * shape->n_tiles, sizeof(uint32_t));
-	matrix->entries = place(memory, &size, n, whole ? sizeof(KnnWhole) : sizeof(KnnEntry));
-	matrix->column_row = place(memory, &size, n, sizeof(int32_t));
-	matrix->column_offset = place(memory, &size, n, sizeof(uint16_t));
-	matrix->column_value = place(memory, &size, n, whole ? sizeof(int16_t) : sizeof(float));
+	packed->entries = place(memory, &size, n, whole ? sizeof(KnnWhole) : sizeof(KnnEntry));
+	packed->column_row = place(memory, &size, n, sizeof(int32_t));
+	packed->column_offset = place(memory, &size, n, sizeof(uint16_t));
+	packed->column_value = place(memory, &size, n, whole ? sizeof(int16_t) : sizeof(float));
 	return size;
 }
 
@@ -280,40 +281,40 @@ knn_matrix_place(KnnMatrix *matrix, const KnnShape *shape, void *memory)
  * each column belongs.
  */
 static int64_t
-pack_tile(KnnMatrix *matrix, const KnnRows *rows, int32_t tile, int64_t *row_next, int64_t at,
+pack_tile(KnnPacked *packed, const KnnMatrix *matrix, int32_t tile, int64_t *row_next, int64_t at,
 		  float units)
 {
-	const KnnShape *shape = &matrix->shape;
+	const KnnShape *shape = &packed->shape;
 	int32_t first = tile_start(shape, tile);
 	int32_t end = tile_start(shape, tile + 1);
-	uint32_t *slice = matrix->slice + (int64_t) tile * (shape->n_rows + 1);
+	uint32_t *slice = packed->slice + (int64_t) tile * (shape->n_rows + 1);
 	bool whole = shape->kind == KNN_WHOLE;
 
 	for (int32_t row = 0; row < shape->n_rows; row++)
 	{
 		int64_t p = row_next[row];
-		int64_t row_end = rows->row_start[row + 1];
+		int64_t row_end = matrix->row_start[row + 1];
 
 		slice[row] = (uint32_t) at;
-		for (; p < row_end && rows->entries[p].column < end; p++, at++)
+		for (; p < row_end && matrix->entries[p].column < end; p++, at++)
 		{
-			int32_t column = rows->entries[p].column;
-			float value = rows->entries[p].value;
-			int64_t place = matrix->column_start[column]++;
+			int32_t column = matrix->entries[p].column;
+			float value = matrix->entries[p].value;
+			int64_t place = packed->column_start[column]++;
 
-			matrix->column_row[place] = row;
-			matrix->column_offset[place] = (uint16_t) (at - slice[row]);
+			packed->column_row[place] = row;
+			packed->column_offset[place] = (uint16_t) (at - slice[row]);
 			if (whole)
 			{
 				int16_t n = units > 0 ? (int16_t) (value * units) : 1;
 
-				((KnnWhole *) matrix->entries)[at] = (KnnWhole){(uint16_t) (column - first), n};
-				((int16_t *) matrix->column_value)[place] = n;
+				((KnnWhole *) packed->entries)[at] = (KnnWhole){(uint16_t) (column - first), n};
+				((int16_t *) packed->column_value)[place] = n;
 			}
 			else
 			{
-				((KnnEntry *) matrix->entries)[at] = (KnnEntry){column - first, value};
-				((float *) matrix->column_value)[place] = value;
+				((KnnEntry *) packed->entries)[at] = (KnnEntry){column - first, value};
+				((float *) packed->column_value)[place] = value;
 			}
 		}
 		row_next[row] = p;
@@ -326,23 +327,23 @@ pack_tile(KnnMatrix *matrix, const KnnRows *rows, int32_t tile, int64_t *row_nex
  * Pack the matrix; row_next is room for a number a row.
  */
 void
-knn_matrix_fill(KnnMatrix *matrix, const KnnRows *rows, const double *norm,
+knn_packed_fill(KnnPacked *packed, const KnnMatrix *matrix, const double *norm,
 				KnnSimilarity similarity, int64_t *row_next, void (*poll)(void *),
 				void *poll_argument)
 {
-	float units = counts_only(similarity) ? 0 : (float) (1 / matrix->shape.unit);
-	int32_t n = rows->n_columns;
+	float units = counts_only(similarity) ? 0 : (float) (1 / packed->shape.unit);
+	int32_t n = matrix->n_columns;
 	int64_t at = 0;
 
-	memcpy(matrix->norm, norm, (size_t) n * sizeof(double));
-	memcpy(matrix->column_start, rows->column_start, ((size_t) n + 1) * sizeof(int64_t));
-	memcpy(row_next, rows->row_start, (size_t) rows->n_rows * sizeof(int64_t));
-	for (int32_t tile = 0; tile < matrix->shape.n_tiles; tile++)
+	memcpy(packed->norm, norm, (size_t) n * sizeof(double));
+	memcpy(packed->column_start, matrix->column_start, ((size_t) n + 1) * sizeof(int64_t));
+	memcpy(row_next, matrix->row_start, (size_t) matrix->n_rows * sizeof(int64_t));
+	for (int32_t tile = 0; tile < packed->shape.n_tiles; tile++)
 	{
 		poll(poll_argument);
-		at = pack_tile(matrix, rows, tile, row_next, at, units);
+		at = pack_tile(packed, matrix, tile, row_next, at, units);
 	}
-	memcpy(matrix->column_start, rows->column_start, ((size_t) n + 1) * sizeof(int64_t));
+	memcpy(packed->column_start, matrix->column_start, ((size_t) n + 1) * sizeof(int64_t));
 }
 
 /*
@@ -366,11 +367,11 @@ knn_workspace_place(KnnWorkspace *work, const KnnShape *shape, void *memory)
  * Fill the workspace, whose memory is zero.
  */
 void
-knn_workspace_fill(KnnWorkspace *work, const KnnMatrix *matrix, const KnnOptions *options)
+knn_workspace_fill(KnnWorkspace *work, const KnnPacked *packed, const KnnOptions *options)
 {
-	for (int32_t column = 0; column < matrix->shape.n_columns; column++)
+	for (int32_t column = 0; column < packed->shape.n_columns; column++)
 	{
-		work->length[column] = (float) (matrix->norm[column] / matrix->shape.unit);
+		work->length[column] = (float) (packed->norm[column] / packed->shape.unit);
 		work->bar[column] =
 			work->heaps[column].capacity == 0 ? INFINITY : (float) options->min_similarity;
 	}
@@ -416,19 +417,19 @@ add_pair(const KnnKind kind, void *sums, int32_t other, double x, double y, int3
 
 /* Where the entries of a row behind a column begin, for the p-th row of the column. */
 ALWAYS_INLINE uint32_t
-entries_behind(const KnnMatrix *matrix, const uint32_t *slice, int64_t p, bool own_tile)
+entries_behind(const KnnPacked *packed, const uint32_t *slice, int64_t p, bool own_tile)
 {
-	return slice[matrix->column_row[p]] + (own_tile ? matrix->column_offset[p] + 1 : 0);
+	return slice[packed->column_row[p]] + (own_tile ? packed->column_offset[p] + 1 : 0);
 }
 
 ALWAYS_INLINE void
-prefetch_entries(const KnnMatrix *matrix, const uint32_t *slice, int64_t p, bool own_tile,
+prefetch_entries(const KnnPacked *packed, const uint32_t *slice, int64_t p, bool own_tile,
 				 size_t size)
 {
-	const char *at = (const char *) matrix->entries;
-	const char *end = at + slice[matrix->column_row[p] + 1] * size;
+	const char *at = (const char *) packed->entries;
+	const char *end = at + slice[packed->column_row[p] + 1] * size;
 
-	for (at += entries_behind(matrix, slice, p, own_tile) * size; at < end; at += CACHE_LINE)
+	for (at += entries_behind(packed, slice, p, own_tile) * size; at < end; at += CACHE_LINE)
 		__builtin_prefetch(at);
 }
 
@@ -438,28 +439,28 @@ prefetch_entries(const KnnMatrix *matrix, const uint32_t *slice, int64_t p, bool
  * list are constants at every call, so that the compiler makes a lean loop for each.
  */
 ALWAYS_INLINE int32_t
-sweep(const KnnMatrix *matrix, KnnWorkspace *work, int32_t column, int32_t tile, bool own_tile,
+sweep(const KnnPacked *packed, KnnWorkspace *work, int32_t column, int32_t tile, bool own_tile,
 	  const KnnKind kind, const bool list)
 {
-	const uint32_t *slice = matrix->slice + (int64_t) tile * (matrix->shape.n_rows + 1);
-	const KnnWhole *whole = matrix->entries;
-	const KnnEntry *real = matrix->entries;
-	int64_t column_end = matrix->column_start[column + 1];
+	const uint32_t *slice = packed->slice + (int64_t) tile * (packed->shape.n_rows + 1);
+	const KnnWhole *whole = packed->entries;
+	const KnnEntry *real = packed->entries;
+	int64_t column_end = packed->column_start[column + 1];
 	int64_t until_poll = POLL_WORK;
 	int32_t n_listed = 0;
 
-	for (int64_t p = matrix->column_start[column]; p < column_end; p++)
+	for (int64_t p = packed->column_start[column]; p < column_end; p++)
 	{
-		uint32_t end = slice[matrix->column_row[p] + 1];
-		uint32_t q = entries_behind(matrix, slice, p, own_tile);
+		uint32_t end = slice[packed->column_row[p] + 1];
+		uint32_t q = entries_behind(packed, slice, p, own_tile);
 
 		if (p + PREFETCH_ROWS < column_end)
-			prefetch_entries(matrix, slice, p + PREFETCH_ROWS, own_tile,
+			prefetch_entries(packed, slice, p + PREFETCH_ROWS, own_tile,
 							 kind == KNN_WHOLE ? sizeof(KnnWhole) : sizeof(KnnEntry));
 		until_poll -= end - q;
 		if (kind == KNN_WHOLE)
 		{
-			int32_t x = ((const int16_t *) matrix->column_value)[p];
+			int32_t x = ((const int16_t *) packed->column_value)[p];
 
 			for (; q < end; q++)
 				if (add_pair(kind, work->sums, whole[q].column, 0, 0, x * whole[q].value) && list)
@@ -467,7 +468,7 @@ sweep(const KnnMatrix *matrix, KnnWorkspace *work, int32_t column, int32_t tile,
 		}
 		else
 		{
-			double x = ((const float *) matrix->column_value)[p];
+			double x = ((const float *) packed->column_value)[p];
 
 			for (; q < end; q++)
 				if (add_pair(kind, work->sums, real[q].column, x, real[q].value, 0) && list)
@@ -558,7 +559,7 @@ DEFINE_SCAN(scan_all, KnnSums, all_may_be_near)
  * not defined or rests on too little.
  */
 static double
-similarity_of(const KnnMatrix *matrix, const KnnOptions *options, const KnnWorkspace *work,
+similarity_of(const KnnPacked *packed, const KnnOptions *options, const KnnWorkspace *work,
 			  int32_t column, int32_t other, int32_t at)
 {
 	const int64_t *whole = work->sums;
@@ -567,11 +568,11 @@ similarity_of(const KnnMatrix *matrix, const KnnOptions *options, const KnnWorks
 	double n, xy;
 	double similarity = NAN;
 
-	switch (matrix->shape.kind)
+	switch (packed->shape.kind)
 	{
 		case KNN_WHOLE:
 			n = whole_support(whole[at]);
-			xy = whole_product(whole[at]) * (matrix->shape.unit * matrix->shape.unit);
+			xy = whole_product(whole[at]) * (packed->shape.unit * packed->shape.unit);
 			break;
 		case KNN_REAL:
 			n = (double) real[at].n;
@@ -587,7 +588,7 @@ similarity_of(const KnnMatrix *matrix, const KnnOptions *options, const KnnWorks
 	switch (options->similarity)
 	{
 		case KNN_COSINE:
-			similarity = cosine_from_norms(xy, matrix->norm[column], matrix->norm[other]);
+			similarity = cosine_from_norms(xy, packed->norm[column], packed->norm[other]);
 			break;
 		case KNN_CORATED_COSINE:
 			similarity = cosine_from_sums(xy, sums->xx, sums->yy);
@@ -597,8 +598,8 @@ similarity_of(const KnnMatrix *matrix, const KnnOptions *options, const KnnWorks
 			break;
 		case KNN_JACCARD:
 			similarity = jaccard_from_counts(
-				n, matrix->column_start[column + 1] - matrix->column_start[column],
-				matrix->column_start[other + 1] - matrix->column_start[other]);
+				n, packed->column_start[column + 1] - packed->column_start[column],
+				packed->column_start[other + 1] - packed->column_start[other]);
 			break;
 		case KNN_EUCLIDEAN:
 			similarity = euclidean_from_sum(sums->xx + sums->yy - 2 * xy);
@@ -627,13 +628,13 @@ offer(KnnWorkspace *work, int32_t column, float similarity, int32_t neighbor)
  * first, to the heaps of both.
  */
 static void
-settle(const KnnMatrix *matrix, const KnnOptions *options, KnnWorkspace *work, int32_t column,
+settle(const KnnPacked *packed, const KnnOptions *options, KnnWorkspace *work, int32_t column,
 	   int32_t first, int32_t n_listed)
 {
 	for (int32_t i = 0; i < n_listed; i++)
 	{
 		int32_t other = first + work->listed[i];
-		double similarity = similarity_of(matrix, options, work, column, other, work->listed[i]);
+		double similarity = similarity_of(packed, options, work, column, other, work->listed[i]);
 
 		if (similarity > options->min_similarity && fabs(similarity) > SIMILARITY_NOISE)
 		{
@@ -647,36 +648,36 @@ settle(const KnnMatrix *matrix, const KnnOptions *options, KnnWorkspace *work, i
  * All pairs of the column with the tile's columns behind it.
  */
 ALWAYS_INLINE void
-sweep_and_settle(const KnnMatrix *matrix, const KnnOptions *options, KnnWorkspace *work,
+sweep_and_settle(const KnnPacked *packed, const KnnOptions *options, KnnWorkspace *work,
 				 int32_t column, int32_t tile, const KnnKind kind, bool list)
 {
-	int32_t first = tile_start(&matrix->shape, tile);
-	int32_t width = tile_start(&matrix->shape, tile + 1) - first;
+	int32_t first = tile_start(&packed->shape, tile);
+	int32_t width = tile_start(&packed->shape, tile + 1) - first;
 	bool own_tile = column >= first;
 	int32_t from = own_tile ? column - first + 1 : 0;
 	Bound bound = {.cosine = options->similarity == KNN_COSINE,
 				   .min_support = (float) options->min_support,
 				   .shrinkage = (float) options->shrinkage,
 				   .bar = work->bar[column],
-				   .norm = kind == KNN_WHOLE ? work->length[column] : matrix->norm[column],
+				   .norm = kind == KNN_WHOLE ? work->length[column] : packed->norm[column],
 				   .bars = work->bar + first,
 				   .lengths = work->length + first,
-				   .norms = matrix->norm + first};
+				   .norms = packed->norm + first};
 	int32_t n_listed;
 
 	if (list)
 	{
-		n_listed = sweep(matrix, work, column, tile, own_tile, kind, true);
-		settle(matrix, options, work, column, first, n_listed);
+		n_listed = sweep(packed, work, column, tile, own_tile, kind, true);
+		settle(packed, options, work, column, first, n_listed);
 		for (int32_t i = 0; i < n_listed; i++)
 			memset((char *) work->sums + work->listed[i] * sums_size(kind), 0, sums_size(kind));
 		return;
 	}
-	sweep(matrix, work, column, tile, own_tile, kind, false);
+	sweep(packed, work, column, tile, own_tile, kind, false);
 	n_listed = kind == KNN_WHOLE  ? scan_whole(&bound, work->sums, from, width, work->listed)
 			   : kind == KNN_REAL ? scan_real(&bound, work->sums, from, width, work->listed)
 								  : scan_all(&bound, work->sums, from, width, work->listed);
-	settle(matrix, options, work, column, first, n_listed);
+	settle(packed, options, work, column, first, n_listed);
 	memset((char *) work->sums + from * sums_size(kind), 0, (width - from) * sums_size(kind));
 }
 
@@ -685,15 +686,15 @@ sweep_and_settle(const KnnMatrix *matrix, const KnnOptions *options, KnnWorkspac
  * all columns of the tile?
  */
 static bool
-is_short(const KnnMatrix *matrix, int32_t column, int32_t tile)
+is_short(const KnnPacked *packed, int32_t column, int32_t tile)
 {
-	const uint32_t *slice = matrix->slice + (int64_t) tile * (matrix->shape.n_rows + 1);
-	int64_t left = (tile_start(&matrix->shape, tile + 1) - tile_start(&matrix->shape, tile)) / 8;
+	const uint32_t *slice = packed->slice + (int64_t) tile * (packed->shape.n_rows + 1);
+	int64_t left = (tile_start(&packed->shape, tile + 1) - tile_start(&packed->shape, tile)) / 8;
 
-	for (int64_t p = matrix->column_start[column];
-		 p < matrix->column_start[column + 1] && left >= 0; p++)
+	for (int64_t p = packed->column_start[column];
+		 p < packed->column_start[column + 1] && left >= 0; p++)
 	{
-		int32_t row = matrix->column_row[p];
+		int32_t row = packed->column_row[p];
 
 		left -= 1 + slice[row + 1] - slice[row];
 	}
@@ -707,36 +708,36 @@ is_short(const KnnMatrix *matrix, int32_t column, int32_t tile)
  * most similar columns.
  */
 void
-knn_columns(const KnnMatrix *matrix, const KnnOptions *options, KnnWorkspace *work, int32_t first,
+knn_columns(const KnnPacked *packed, const KnnOptions *options, KnnWorkspace *work, int32_t first,
 			int32_t end)
 {
-	for (int32_t tile = 0; tile < matrix->shape.n_tiles; tile++)
+	for (int32_t tile = 0; tile < packed->shape.n_tiles; tile++)
 	{
-		int32_t tile_end = tile_start(&matrix->shape, tile + 1);
+		int32_t tile_end = tile_start(&packed->shape, tile + 1);
 
 		for (int32_t column = first; column < end && column + 1 < tile_end; column++)
 		{
-			bool list = is_short(matrix, column, tile);
+			bool list = is_short(packed, column, tile);
 
-			switch (matrix->shape.kind)
+			switch (packed->shape.kind)
 			{
 				case KNN_WHOLE:
 					if (list)
-						sweep_and_settle(matrix, options, work, column, tile, KNN_WHOLE, true);
+						sweep_and_settle(packed, options, work, column, tile, KNN_WHOLE, true);
 					else
-						sweep_and_settle(matrix, options, work, column, tile, KNN_WHOLE, false);
+						sweep_and_settle(packed, options, work, column, tile, KNN_WHOLE, false);
 					break;
 				case KNN_REAL:
 					if (list)
-						sweep_and_settle(matrix, options, work, column, tile, KNN_REAL, true);
+						sweep_and_settle(packed, options, work, column, tile, KNN_REAL, true);
 					else
-						sweep_and_settle(matrix, options, work, column, tile, KNN_REAL, false);
+						sweep_and_settle(packed, options, work, column, tile, KNN_REAL, false);
 					break;
 				case KNN_ALL:
 					if (list)
-						sweep_and_settle(matrix, options, work, column, tile, KNN_ALL, true);
+						sweep_and_settle(packed, options, work, column, tile, KNN_ALL, true);
 					else
-						sweep_and_settle(matrix, options, work, column, tile, KNN_ALL, false);
+						sweep_and_settle(packed, options, work, column, tile, KNN_ALL, false);
 			}
 			work->poll(work->poll_argument);
 		}

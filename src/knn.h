@@ -40,7 +40,7 @@ typedef struct KnnOptions
 } KnnOptions;
 
 /* The matrix as it comes: by row, columns ascending within a row. */
-typedef struct KnnRows
+typedef struct KnnMatrix
 {
 	int32_t n_rows;
 	int32_t n_columns;
@@ -48,7 +48,7 @@ typedef struct KnnRows
 	const KnnEntry *entries;
 	const int64_t *column_start; /* and by column: the rows of each, ascending */
 	const int32_t *column_row;
-} KnnRows;
+} KnnMatrix;
 
 /* What is summed over the rows that two columns share, and in which numbers. */
 typedef enum KnnKind
@@ -80,7 +80,7 @@ typedef struct KnnWhole
  * The matrix packed for the search: entries tile by tile, within a tile by row,
  * and for each column a list of its rows.  The arrays lie in one piece of memory.
  */
-typedef struct KnnMatrix
+typedef struct KnnPacked
 {
 	KnnShape shape;
 	double *norm; /* Euclidean norm of each column */
@@ -90,7 +90,7 @@ typedef struct KnnMatrix
 	int32_t *column_row;     /* for each entry of a column: its row, */
 	uint16_t *column_offset; /* its place among the row's entries of the tile, */
 	void *column_value;      /* and its value, int16_t or float */
-} KnnMatrix;
+} KnnPacked;
 
 /* Sums over the rows that rated both columns. */
 typedef struct KnnSums
@@ -110,18 +110,18 @@ typedef struct KnnWorkspace
 	void *poll_argument;
 } KnnWorkspace;
 
-extern int32_t knn_capacity(const KnnRows *rows, int32_t column, int32_t k);
-extern void knn_norms(const KnnRows *rows, double *norm);
-extern KnnShape knn_shape(const KnnRows *rows, const double *norm, KnnSimilarity similarity);
+extern int32_t knn_capacity(const KnnMatrix *matrix, int32_t column, int32_t k);
+extern void knn_norms(const KnnMatrix *matrix, double *norm);
+extern KnnShape knn_shape(const KnnMatrix *matrix, const double *norm, KnnSimilarity similarity);
 extern void knn_divide(KnnShape *shape, int32_t first_tile);
-extern size_t knn_matrix_place(KnnMatrix *matrix, const KnnShape *shape, void *memory);
-extern void knn_matrix_fill(KnnMatrix *matrix, const KnnRows *rows, const double *norm,
+extern size_t knn_packed_place(KnnPacked *packed, const KnnShape *shape, void *memory);
+extern void knn_packed_fill(KnnPacked *packed, const KnnMatrix *matrix, const double *norm,
 							KnnSimilarity similarity, int64_t *row_next, void (*poll)(void *),
 							void *poll_argument);
 extern size_t knn_workspace_place(KnnWorkspace *work, const KnnShape *shape, void *memory);
-extern void knn_workspace_fill(KnnWorkspace *work, const KnnMatrix *matrix,
+extern void knn_workspace_fill(KnnWorkspace *work, const KnnPacked *packed,
 							   const KnnOptions *options);
-extern void knn_columns(const KnnMatrix *matrix, const KnnOptions *options, KnnWorkspace *work,
+extern void knn_columns(const KnnPacked *packed, const KnnOptions *options, KnnWorkspace *work,
 						int32_t first, int32_t end);
 
 #endif /* KNN_H */

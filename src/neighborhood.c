@@ -152,15 +152,15 @@ poll_interrupts(void *argument)
 	CHECK_FOR_INTERRUPTS();
 }
 
-static KnnRows
-knn_rows(const Ratings *ratings)
+static KnnMatrix
+knn_matrix(const Ratings *ratings)
 {
-	return (KnnRows){.n_rows = ratings->n_rows,
-					 .n_columns = ratings->n_columns,
-					 .row_start = ratings->row_start,
-					 .entries = ratings->entries,
-					 .column_start = ratings->column_start,
-					 .column_row = ratings->column_row};
+	return (KnnMatrix){.n_rows = ratings->n_rows,
+					   .n_columns = ratings->n_columns,
+					   .row_start = ratings->row_start,
+					   .entries = ratings->entries,
+					   .column_start = ratings->column_start,
+					   .column_row = ratings->column_row};
 }
 
 /*
@@ -178,7 +178,7 @@ typedef struct Search
 	Size n_room;      /* neighbors that fit into a place */
 	Size block_start; /* int32, n_blocks + 1: the first column of each block */
 	Size capacity;    /* int32, one a column: of its heap */
-	Size matrix;      /* what knn_matrix_place lays out */
+	Size packed;      /* what knn_packed_place lays out */
 	Size found;       /* int32, one a column and place: neighbors found */
 	Size neighbors;   /* neighbor_entry, n_room a place: heaps */
 } Search;
@@ -196,12 +196,12 @@ PGDLLEXPORT void socrec_find_neighbors(void *memory, ParallelCursor *cursor);
 static Size
 lay_out(Search *search)
 {
-	KnnMatrix matrix;
+	KnnPacked packed;
 	Size at = CACHELINEALIGN(sizeof(Search));
 	Size n_columns = search->shape.n_columns;
 
-	search->matrix = at;
-	at = add_size(at, knn_matrix_place(&matrix, &search->shape, NULL));
+	search->packed = at;
+	at = add_size(at, knn_packed_place(&packed, &search->shape, NULL));
 	search->block_start = at;
 	at = add_size(at, CACHELINEALIGN(((Size) search->n_blocks + 1) * sizeof(int32)));
 	search->capacity = at;
@@ -252,22 +252,22 @@ socrec_find_neighbors(void *memory, ParallelCursor *cursor)
 		AllocSetContextCreate(CurrentMemoryContext, "socrec neighbors", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	KnnWorkspace work = {.poll = poll_interrupts, .heaps = heaps_of(search, place)};
-	KnnMatrix matrix;
+	KnnPacked packed;
 	uint64 block;
 
 	Assert(place < search->n_places);
-	knn_matrix_place(&matrix, &search->shape, (char *) search + search->matrix);
+	knn_packed_place(&packed, &search->shape, (char *) search + search->packed);
 	knn_workspace_place(&work, &search->shape,
 						MemoryContextAllocExtended(context,
 												   knn_workspace_place(&work, &search->shape, NULL),
 												   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO));
-	knn_workspace_fill(&work, &matrix, &search->options);
+	knn_workspace_fill(&work, &packed, &search->options);
 	while (parallel_next(cursor, &block))
 	{
-		knn_columns(&matrix, &search->options, &work, block_start[block], block_start[block + 1]);
+		knn_columns(&packed, &search->options, &work, block_start[block], block_start[block + 1]);
 		if (search_progress != NULL)
 			progress_report(search_progress, "%.0f %% done",
-							100.0 * matrix.column_start[block_start[block + 1]] /
+							100.0 * packed.column_start[block_start[block + 1]] /
 								search->shape.n_entries);
 	}
 	for (int32 column = 0; column < n_columns; column++)
@@ -282,16 +282,16 @@ socrec_find_neighbors(void *memory, ParallelCursor *cursor)
  * number.
  */
 static int32
-divide_columns(const KnnRows *rows, int64 block_ratings, int32 *starts)
+divide_columns(const KnnMatrix *matrix, int64 block_ratings, int32 *starts)
 {
 	int32 n_blocks = 0;
 
-	for (int32 first = 0; first < rows->n_columns; n_blocks++)
+	for (int32 first = 0; first < matrix->n_columns; n_blocks++)
 	{
 		int32 end = first + 1;
 
-		while (end < rows->n_columns &&
-			   rows->column_start[end] - rows->column_start[first] < block_ratings)
+		while (end < matrix->n_columns &&
+			   matrix->column_start[end] - matrix->column_start[first] < block_ratings)
 			end++;
 		if (starts != NULL)
 			starts[n_blocks + 1] = end;
@@ -304,13 +304,13 @@ divide_columns(const KnnRows *rows, int64 block_ratings, int32 *starts)
  * The additions that a search of all pairs does.
  */
 static double
-search_work(const KnnRows *rows)
+search_work(const KnnMatrix *matrix)
 {
 	double work = 0;
 
-	for (int32 row = 0; row < rows->n_rows; row++)
+	for (int32 row = 0; row < matrix->n_rows; row++)
 	{
-		double n = (double) (rows->row_start[row + 1] - rows->row_start[row]);
+		double n = (double) (matrix->row_start[row + 1] - matrix->row_start[row]);
 
 		work += n * (n - 1) / 2;
 	}
@@ -322,28 +322,28 @@ search_work(const KnnRows *rows)
  * start only for some work, and must have room for their neighbors.
  */
 static void
-start_search(ParallelArea *area, const KnnRows *rows, const KnnOptions *options, const double *norm,
-			 Budget *budget)
+start_search(ParallelArea *area, const KnnMatrix *matrix, const KnnOptions *options,
+			 const double *norm, Budget *budget)
 {
-	Search layout = {.shape = knn_shape(rows, norm, options->similarity), .options = *options};
+	Search layout = {.shape = knn_shape(matrix, norm, options->similarity), .options = *options};
 	int64 block_ratings = Max(Min(BLOCK_RATINGS, layout.shape.n_entries / MIN_BLOCKS), 1);
-	int32 *capacity = budget_alloc(budget, rows->n_columns, sizeof(int32), "neighbors");
-	int64 *row_next = budget_alloc(budget, rows->n_rows, sizeof(int64), "neighbors");
-	bool shared = max_parallel_maintenance_workers > 0 && search_work(rows) >= PARALLEL_WORK;
+	int32 *capacity = budget_alloc(budget, matrix->n_columns, sizeof(int32), "neighbors");
+	int64 *row_next = budget_alloc(budget, matrix->n_rows, sizeof(int64), "neighbors");
+	bool shared = max_parallel_maintenance_workers > 0 && search_work(matrix) >= PARALLEL_WORK;
 	KnnWorkspace work;
-	KnnMatrix matrix;
+	KnnPacked packed;
 	Search *search;
 	Size work_size;
 	Size size;
 
-	for (int32 column = 0; column < rows->n_columns; column++)
+	for (int32 column = 0; column < matrix->n_columns; column++)
 	{
-		capacity[column] = knn_capacity(rows, column, options->k);
+		capacity[column] = knn_capacity(matrix, column, options->k);
 		layout.n_room += capacity[column];
 	}
-	layout.n_blocks = divide_columns(rows, block_ratings, NULL);
+	layout.n_blocks = divide_columns(matrix, block_ratings, NULL);
 	work_size =
-		knn_workspace_place(&work, &layout.shape, NULL) + rows->n_columns * sizeof(neighbor_heap);
+		knn_workspace_place(&work, &layout.shape, NULL) + matrix->n_columns * sizeof(neighbor_heap);
 	layout.n_places = 1 + (shared ? max_parallel_maintenance_workers : 0);
 	size = lay_out(&layout);
 	if (shared && !budget_fits(budget, add_size(size, mul_size(work_size, layout.n_places))))
@@ -358,10 +358,10 @@ start_search(ParallelArea *area, const KnnRows *rows, const KnnOptions *options,
 	search = area->memory;
 	*search = layout;
 	pg_atomic_init_u32(&search->next_place, 0);
-	memcpy(SEARCH_ARRAY(search, capacity, int32), capacity, rows->n_columns * sizeof(int32));
-	divide_columns(rows, block_ratings, SEARCH_ARRAY(search, block_start, int32));
-	knn_matrix_place(&matrix, &search->shape, (char *) search + search->matrix);
-	knn_matrix_fill(&matrix, rows, norm, options->similarity, row_next, poll_interrupts, NULL);
+	memcpy(SEARCH_ARRAY(search, capacity, int32), capacity, matrix->n_columns * sizeof(int32));
+	divide_columns(matrix, block_ratings, SEARCH_ARRAY(search, block_start, int32));
+	knn_packed_place(&packed, &search->shape, (char *) search + search->packed);
+	knn_packed_fill(&packed, matrix, norm, options->similarity, row_next, poll_interrupts, NULL);
 	pfree(row_next);
 	pfree(capacity);
 }
@@ -429,18 +429,18 @@ neighborhood_find(Ratings *ratings, const RatingStatistics *statistics,
 	Neighborhood *found = budget_alloc(budget, 1, sizeof(Neighborhood), "neighbors");
 	TimestampTz started = GetCurrentTimestamp();
 	ParallelArea area;
-	KnnRows rows;
+	KnnMatrix matrix;
 
 	ratings_center(ratings, statistics, options->centering);
 	ratings_weight(ratings, options->weighting);
-	rows = knn_rows(ratings);
-	found->norm = budget_alloc(budget, rows.n_columns, sizeof(double), "neighbors");
-	knn_norms(&rows, found->norm);
-	if (options->knn.k == 0 || rows.n_columns == 0)
-		found->heaps = budget_alloc(budget, rows.n_columns, sizeof(neighbor_heap), "neighbors");
+	matrix = knn_matrix(ratings);
+	found->norm = budget_alloc(budget, matrix.n_columns, sizeof(double), "neighbors");
+	knn_norms(&matrix, found->norm);
+	if (options->knn.k == 0 || matrix.n_columns == 0)
+		found->heaps = budget_alloc(budget, matrix.n_columns, sizeof(neighbor_heap), "neighbors");
 	else
 	{
-		start_search(&area, &rows, &options->knn, found->norm, budget);
+		start_search(&area, &matrix, &options->knn, found->norm, budget);
 		search_progress = progress;
 		parallel_run(&area, socrec_find_neighbors, "socrec_find_neighbors",
 					 ((Search *) area.memory)->n_blocks);

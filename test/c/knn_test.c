@@ -140,31 +140,32 @@ memory(int number, size_t size)
 static void
 find(const Dense *d, const KnnOptions *o, int width, neighbor_heap *heaps, neighbor_entry *entries)
 {
-	KnnRows rows = {d->rows, d->columns, d->row_start, d->entries, d->column_start, d->column_row};
+	KnnMatrix m = {d->rows, d->columns, d->row_start, d->entries, d->column_start, d->column_row};
 	double norm[MAX_COLUMNS];
 	int64_t row_next[MAX_ROWS];
 	int polls = 0;
 	KnnWorkspace work = {.heaps = heaps, .poll = no_poll, .poll_argument = &polls};
-	KnnMatrix m;
+	KnnPacked packed;
 	KnnShape shape;
 
-	knn_norms(&rows, norm);
-	shape = knn_shape(&rows, norm, o->similarity);
+	knn_norms(&m, norm);
+	shape = knn_shape(&m, norm, o->similarity);
 	if (width < MAX_COLUMNS)
 		knn_divide(&shape, width);
-	knn_matrix_place(&m, &shape, memory(0, knn_matrix_place(&m, &shape, NULL)));
-	knn_matrix_fill(&m, &rows, norm, o->similarity, row_next, no_poll, &polls);
+	knn_packed_place(&packed, &shape, memory(0, knn_packed_place(&packed, &shape, NULL)));
+	knn_packed_fill(&packed, &m, norm, o->similarity, row_next, no_poll, &polls);
 	knn_workspace_place(&work, &shape, memory(1, knn_workspace_place(&work, &shape, NULL)));
 	for (int c = 0; c < d->columns; c++)
 	{
 		heaps[c].entries = entries + c * MAX_COLUMNS;
 		heaps[c].n = 0;
-		heaps[c].capacity = knn_capacity(&rows, c, o->k);
+		heaps[c].capacity = knn_capacity(&m, c, o->k);
 	}
-	knn_workspace_fill(&work, &m, o);
+	knn_workspace_fill(&work, &packed, o);
 	/* Backwards, to show that the order of blocks does not matter. */
 	for (int first = (d->columns - 1) / width * width; first >= 0; first -= width)
-		knn_columns(&m, o, &work, first, first + width < d->columns ? first + width : d->columns);
+		knn_columns(&packed, o, &work, first,
+					first + width < d->columns ? first + width : d->columns);
 	for (int c = 0; c < d->columns; c++)
 		neighbor_sort(&heaps[c]);
 }
