@@ -118,7 +118,16 @@ RETURNS double precision[]
 AS 'MODULE_PATHNAME', 'socrec_probability_accumulate'
 LANGUAGE c IMMUTABLE PARALLEL SAFE;
 
-COMMENT ON FUNCTION probability_accumulate IS 'transition function of log_loss and brier';
+COMMENT ON FUNCTION probability_accumulate(double precision[], boolean, double precision) IS
+    'transition function of log_loss and brier_score';
+
+CREATE FUNCTION probability_accumulate(double precision[], boolean, double precision, double precision)
+RETURNS double precision[]
+AS 'MODULE_PATHNAME', 'socrec_probability_accumulate'
+LANGUAGE c IMMUTABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION probability_accumulate(double precision[], boolean, double precision, double precision) IS
+    'transition function of log_loss and brier_score with weights';
 
 CREATE FUNCTION log_loss_final(double precision[])
 RETURNS double precision
@@ -138,12 +147,23 @@ CREATE AGGREGATE log_loss(label boolean, probability double precision) (
 COMMENT ON AGGREGATE log_loss(boolean, double precision) IS
     'mean of -ln(probability of the label), probabilities being cut off at 2^-52 and 1 - 2^-52';
 
+CREATE AGGREGATE log_loss(label boolean, probability double precision, weight double precision) (
+    SFUNC = probability_accumulate,
+    STYPE = double precision[],
+    COMBINEFUNC = combine_sums,
+    FINALFUNC = log_loss_final,
+    PARALLEL = SAFE
+);
+
+COMMENT ON AGGREGATE log_loss(boolean, double precision, double precision) IS
+    'weighted mean of -ln(probability of the label)';
+
 CREATE FUNCTION brier_final(double precision[])
 RETURNS double precision
 AS 'MODULE_PATHNAME', 'socrec_brier_final'
 LANGUAGE c IMMUTABLE PARALLEL SAFE;
 
-COMMENT ON FUNCTION brier_final IS 'final function of brier';
+COMMENT ON FUNCTION brier_final IS 'final function of brier and brier_score';
 
 CREATE AGGREGATE brier(label boolean, probability double precision) (
     SFUNC = probability_accumulate,
@@ -155,6 +175,28 @@ CREATE AGGREGATE brier(label boolean, probability double precision) (
 
 COMMENT ON AGGREGATE brier(boolean, double precision) IS
     'Brier score: mean squared difference of probability and label';
+
+CREATE AGGREGATE brier_score(label boolean, probability double precision) (
+    SFUNC = probability_accumulate,
+    STYPE = double precision[],
+    COMBINEFUNC = combine_sums,
+    FINALFUNC = brier_final,
+    PARALLEL = SAFE
+);
+
+COMMENT ON AGGREGATE brier_score(boolean, double precision) IS
+    'Brier score: mean squared difference of probability and label; the same as brier';
+
+CREATE AGGREGATE brier_score(label boolean, probability double precision, weight double precision) (
+    SFUNC = probability_accumulate,
+    STYPE = double precision[],
+    COMBINEFUNC = combine_sums,
+    FINALFUNC = brier_final,
+    PARALLEL = SAFE
+);
+
+COMMENT ON AGGREGATE brier_score(boolean, double precision, double precision) IS
+    'Brier score: weighted mean squared difference of probability and label';
 
 CREATE FUNCTION calibration_accumulate(double precision[], boolean, double precision)
 RETURNS double precision[]

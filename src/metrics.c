@@ -20,7 +20,7 @@
 /* State: pairs, sum of squared errors, mean of actual, sum of squared deviations. */
 #define R2_SUMS 4
 
-/* State: pairs, sum of logarithmic losses, sum of squared errors. */
+/* State: sum of weights, of logarithmic losses and of squared errors. */
 #define PROBABILITY_SUMS 3
 
 /* State, for each bin: pairs, sum of probabilities, positives. */
@@ -178,9 +178,9 @@ get_probability(FunctionCallInfo fcinfo, int argument)
 }
 
 /*
- * Transition of log_loss and brier: (state, label, probability).  For the
- * logarithm, a probability is at least the distance of 1 to the next number, and
- * as far from 1.
+ * Transition of log_loss and brier: (state, label, probability [, weight]).  For
+ * the logarithm, a probability is at least the distance of 1 to the next number,
+ * and as far from 1.  A weight of 0 or NULL is that of no pair.
  */
 PG_FUNCTION_INFO_V1(socrec_probability_accumulate);
 Datum
@@ -189,17 +189,24 @@ socrec_probability_accumulate(PG_FUNCTION_ARGS)
 	ArrayType *state;
 	float8 *sums;
 	float8 wrong; /* probability of the other label */
+	float8 weight = 1;
 
-	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
+	if (PG_ARGISNULL(1) || PG_ARGISNULL(2) || (PG_NARGS() > 3 && PG_ARGISNULL(3)))
 		SUMS_RETURN_UNCHANGED();
+	if (PG_NARGS() > 3)
+		weight = PG_GETARG_FLOAT8(3);
+	if (!(weight >= 0 && isfinite(weight)))
+		invalid_argument("weight must be finite and not negative: %g", weight);
 	wrong = get_probability(fcinfo, 2);
+	if (weight == 0)
+		SUMS_RETURN_UNCHANGED();
 	if (PG_GETARG_BOOL(1))
 		wrong = 1 - wrong;
 	state = sums_for_update(fcinfo, PROBABILITY_SUMS);
 	sums = sums_of(state, PROBABILITY_SUMS);
-	sums[0] += 1;
-	sums[1] -= log1p(-Min(Max(wrong, DBL_EPSILON), 1 - DBL_EPSILON));
-	sums[2] += wrong * wrong;
+	sums[0] += weight;
+	sums[1] -= weight * log1p(-Min(Max(wrong, DBL_EPSILON), 1 - DBL_EPSILON));
+	sums[2] += weight * wrong * wrong;
 	PG_RETURN_ARRAYTYPE_P(state);
 }
 

@@ -66,7 +66,7 @@ BEGIN
                 ', ' ORDER BY a.n) FROM unnest(p.proargtypes) WITH ORDINALITY a(t, n)) AS arguments,
             format('%I.%I', n.nspname, p.proname) AS name
         FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid JOIN pg_namespace n ON n.oid = p.pronamespace
-        WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'e' AND p.prolang = (SELECT oid FROM pg_language WHERE lanname = 'c')
+        WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'e' AND p.prokind = 'f' AND p.prolang = (SELECT oid FROM pg_language WHERE lanname = 'c')
             AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'socrec')
             AND NOT 'internal'::regtype = ANY (p.proargtypes) AND NOT 'cstring'::regtype = ANY (p.proargtypes)
     LOOP

@@ -55,6 +55,12 @@ FROM (VALUES (true, 0.9), (true, 0.5), (false, 0.2), (NULL, 0.5), (true, NULL)) 
 -- surely wrong costs -ln of 2^-52, surely right next to nothing
 SELECT log_loss(true, 0) / ln(2::float8) AS wrong, log_loss(false, 1) / ln(2::float8) AS wrong_too, log_loss(true, 1) / 2 ^ -52 AS right,
     log_loss(true, 1e-300) / ln(2::float8) AS almost, brier(true, 0), brier(false, 0);
+-- a weight counts like so many rows; without one, or with 0, a row is absent
+SELECT log_loss(l, p, w) AS log_loss, -(2 * ln(0.9) + 0.5 * ln(0.8)) / 2.5 AS by_hand, brier_score(l, p, w), (2 * 0.01 + 0.5 * 0.04) / 2.5 AS brier_by_hand,
+    brier_score(l, p) = brier(l, p) AS same, log_loss(l, p, 0) AS no_weight
+FROM (VALUES (true, 0.9, 2), (true, 0.5, NULL), (false, 0.2, 0.5), (false, 0.7, 0)) t(l, p, w);
+SELECT log_loss(true, 0.5, -1);
+SELECT brier_score(true, 0.5, 'NaN');
 -- bins of 0 to 0.5 and 0.5 to 1: |0.2 + 0.4 - 1| and |0.5 + 0.9 + 1 - 2|, of five
 SELECT calibration_error(l, p, 2), (0.4 + 0.4) / 5 AS by_hand, calibration_error(l, p, 1), calibration_error(l, p), calibration_error(l, p, 10)
 FROM (VALUES (true, 0.2), (false, 0.4), (true, 0.5), (false, 0.9), (true, 1), (NULL, 1), (false, NULL)) t(l, p);
