@@ -80,6 +80,13 @@ LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 100;
 COMMENT ON FUNCTION fold_in_influence IS
     'what ratings of a user move the score of an item by: the vector whose product with a rated item''s factors is the weight of that rating';
 
+CREATE FUNCTION fold_in_deviation(equations bytea, factors real[]) RETURNS double precision
+AS 'MODULE_PATHNAME', 'socrec_fold_in_deviation'
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 100;
+
+COMMENT ON FUNCTION fold_in_deviation IS
+    'standard deviation of a rating that the user may give to an item; null where the method does not know it';
+
 CREATE FUNCTION fold_in_contribution(prior bytea, influence real[], factors real[], rating double precision) RETURNS double precision
 AS 'MODULE_PATHNAME', 'socrec_fold_in_contribution'
 LANGUAGE c IMMUTABLE PARALLEL SAFE COST 10;
@@ -158,6 +165,9 @@ BEGIN ATOMIC
         -- Defaults are the best of the search that docs/factor.md shows.
         WHEN 'ials' THEN '{"factors": 64, "iterations": 10, "unobserved_weight": 0.1, "regularization": 0.003,
             "regularization_exponent": 1, "solver": "gradients"}'::jsonb
+        WHEN 'als' THEN '{"factors": 32, "iterations": 15, "regularization": 0.12}'
+        WHEN 'bayes_mf' THEN '{"factors": 16, "burn_in": 20, "samples": 40, "thin": 4}'
+        WHEN 'bpr' THEN '{"factors": 64, "iterations": 60, "learning_rate": 0.1, "regularization": 0.01, "adagrad": true}'
     END;
 END;
 
@@ -232,6 +242,23 @@ BEGIN ATOMIC
                     FROM f CROSS JOIN profile p) e
                     CROSS JOIN target t LEFT JOIN profile p ON p.id = t.id
                 WHERE t.id IS NOT NULL'
+        WHEN 'interval' THEN '
+        CREATE FUNCTION %1$I.prediction_interval(target_user %4$s, target_item %5$s, deviations float8 DEFAULT 1.645)
+        RETURNS TABLE (prediction float8, deviation float8, low float8, high float8, source text, support integer)
+        LANGUAGE sql STABLE PARALLEL SAFE ROWS 1 COST 1000
+        BEGIN ATOMIC
+            SELECT p.prediction, d.deviation, greatest(f.rating_min, p.prediction - $3 * d.deviation),
+                least(f.rating_max, p.prediction + $3 * d.deviation), p.source, p.support
+            FROM %1$I.prediction($1, $2) p CROSS JOIN (SELECT * FROM %1$I.fit LIMIT 1) f
+                LEFT JOIN LATERAL (
+                    SELECT socrec.fold_in_deviation(e.equations, t.factors) AS deviation
+                    FROM %1$I.item t CROSS JOIN LATERAL (
+                        SELECT socrec.fold_in_equations(f.prior, i.factors, r.rating) AS equations
+                        FROM %1$I.rating r CROSS JOIN LATERAL (
+                            SELECT i.id, i.factors FROM %1$I.item i WHERE i.%3$I %11$s r.%3$I OFFSET 0) i
+                        WHERE r.%2$I %10$s $1 AND i.id <> t.id) e
+                    WHERE t.%3$I %11$s $2) d ON true;
+        END'
         WHEN 'similar' THEN '
             SELECT s.rank::integer, i.%3$I, s.score
             FROM (SELECT t.id, socrec.factor_direction(f.prior, t.factors) AS factors

@@ -548,6 +548,11 @@ BEGIN
         'GRANT SELECT ON %1$I.version TO PUBLIC',
         socrec.forget_statement(m),
         'COMMENT ON FUNCTION %1$I.forget_user IS ''removes what is stored of a user beside the ratings'''];
+    -- Who draws from a posterior knows how sure a prediction is.
+    IF m.method = 'bayes_mf' THEN
+        statements := statements || ARRAY[socrec.factor_template('interval'),
+            'COMMENT ON FUNCTION %1$I.prediction_interval IS ''a predicted rating, its standard deviation, and the range of that many deviations around it'''];
+    END IF;
     RETURN ARRAY(SELECT socrec.fill_template(m, s.template)
                  FROM unnest(statements) WITH ORDINALITY s(template, n) ORDER BY s.n)
         || ARRAY[

@@ -146,17 +146,22 @@ BEGIN
     ELSIF method NOT IN ('popular', 'baseline') OR method IS NULL THEN
         RAISE invalid_parameter_value
             USING MESSAGE = format('unknown method "%s"', method),
-                  HINT = 'Use one of: item_knn, user_knn, ease, popular, baseline, ials.';
-    ELSIF method = 'baseline' AND NOT explicit THEN
+                  HINT = 'Use one of: item_knn, user_knn, ease, popular, baseline, ials, als, bayes_mf, bpr.';
+    END IF;
+    IF method IN ('baseline', 'als', 'bayes_mf') AND NOT explicit THEN
         RAISE invalid_parameter_value
-            USING MESSAGE = 'method baseline needs a rating column',
-                  HINT = 'For implicit feedback use popular, item_knn or user_knn.';
+            USING MESSAGE = format('method %s needs a rating column', method),
+                  HINT = 'For implicit feedback use popular, item_knn, user_knn, ease, ials or bpr.';
+    ELSIF method = 'bpr' AND explicit THEN
+        RAISE invalid_parameter_value
+            USING MESSAGE = 'method bpr learns from what users have, not from ratings',
+                  HINT = 'Leave out the rating column.';
     END IF;
     IF given -> 'holdout' = 'null' THEN
         RAISE invalid_parameter_value USING MESSAGE = 'option "holdout" cannot be null', HINT = 'Leave it out for the default.';
     END IF;
     known := socrec.check_options('method ' || method, given, known, '{"holdout": "number"}', choices,
-        '{"versions": "^[0-9]{1,4}$", "keep_models": "^[0-9]{1,4}$", "k": "^-?[0-9]{1,9}$", "min_support": "^-?[0-9]{1,9}$", "baseline_epochs": "^-?[0-9]{1,9}$", "factors": "^-?[0-9]{1,9}$", "iterations": "^-?[0-9]{1,9}$", "seed": "^-?[0-9]{1,18}$"}');
+        '{"versions": "^[0-9]{1,4}$", "keep_models": "^[0-9]{1,4}$", "k": "^-?[0-9]{1,9}$", "min_support": "^-?[0-9]{1,9}$", "baseline_epochs": "^-?[0-9]{1,9}$", "factors": "^-?[0-9]{1,9}$", "iterations": "^-?[0-9]{1,9}$", "burn_in": "^-?[0-9]{1,9}$", "samples": "^-?[0-9]{1,9}$", "thin": "^-?[0-9]{1,9}$", "seed": "^-?[0-9]{1,18}$"}');
     IF NOT coalesce((known ->> 'holdout')::float8 BETWEEN 0 AND 0.9, true) THEN
         RAISE invalid_parameter_value
             USING MESSAGE = format('option "holdout" must be between 0 and 0.9, not %s', known ->> 'holdout');
@@ -497,7 +502,7 @@ BEGIN
             UNION ALL
             SELECT 'DROP FUNCTION ' || string_agg(p.oid::regprocedure::text, ', ') FROM pg_proc p
                 WHERE p.pronamespace = quote_ident(name)::regnamespace
-                    AND p.proname IN ('recommend', 'recommend_all', 'predictions', 'prediction', 'predict', 'similar_items', 'similar_users', 'explain', 'forget_user')
+                    AND p.proname IN ('recommend', 'recommend_all', 'predictions', 'prediction', 'prediction_interval', 'predict', 'similar_items', 'similar_users', 'explain', 'forget_user')
             UNION ALL
             SELECT format('DROP VIEW %I.rating', name)
             UNION ALL

@@ -99,25 +99,27 @@ user_at(const BprModel *model, int64_t position)
  * A step along a vector's gradient: pull * direction - regularization * vector.
  */
 ALWAYS_INLINE void
-climb(float *vector, float *squares, const float *direction, float pull, const BprOptions *options,
-	  int32_t width)
+climb(float *restrict vector, float *restrict squares, const float *restrict direction, float pull,
+	  const BprOptions *options, int32_t width)
 {
 	float rate = (float) options->learning_rate;
 	float regularization = (float) options->regularization;
 
 	for (int32_t left = 0; left < width; left += BPR_LANES)
-		for (int32_t i = left; i < left + BPR_LANES; i++)
-		{
-			float gradient = pull * direction[i] - regularization * vector[i];
+	{
+		float gradient[BPR_LANES];
 
-			if (squares == NULL)
-				vector[i] += rate * gradient;
-			else
+		for (int32_t i = 0; i < BPR_LANES; i++)
+			gradient[i] = pull * direction[left + i] - regularization * vector[left + i];
+		if (options->adagrad)
+			for (int32_t i = 0; i < BPR_LANES; i++)
 			{
-				squares[i] += gradient * gradient;
-				vector[i] += rate * gradient / sqrtf(squares[i]);
+				squares[left + i] += gradient[i] * gradient[i];
+				gradient[i] /= sqrtf(squares[left + i]);
 			}
-		}
+		for (int32_t i = 0; i < BPR_LANES; i++)
+			vector[left + i] += rate * gradient[i];
+	}
 }
 
 /*

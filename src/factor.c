@@ -187,6 +187,29 @@ socrec_fold_in_influence(PG_FUNCTION_ARGS)
 }
 
 /*
+ * fold_in_deviation(equations, factors): the standard deviation of a rating of the
+ * user for an item; NULL where the model has no variance of the noise.
+ */
+PG_FUNCTION_INFO_V1(socrec_fold_in_deviation);
+Datum
+socrec_fold_in_deviation(PG_FUNCTION_ARGS)
+{
+	FactorPrior prior;
+	FoldIn fold;
+	const float *item;
+	double deviation;
+
+	(void) equations_unpack(PG_GETARG_BYTEA_P(0), &prior, &fold);
+	item = PG_GETARG_FLOATS(1, NULL, factor_length(&prior.shape));
+	if (prior.noise[0] == 0)
+		PG_RETURN_NULL();
+	deviation = fold_in_deviation(&fold, item);
+	if (deviation < 0)
+		factor_singular();
+	PG_RETURN_FLOAT8(deviation);
+}
+
+/*
  * fold_in_contribution(prior, influence, factors, rating): what the rating of an item
  * adds to a score; without a rating, what the score of the item itself starts from.
  */

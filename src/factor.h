@@ -113,9 +113,15 @@ factor_length(const FactorShape *shape)
 typedef FactorModel *(*FactorFit)(const Ratings *ratings, bool is_explicit, Jsonb *options,
 								  Budget *budget, Progress *progress);
 
-/* The fits, each in the file of its name. */
+/* The fits: ials.c, factor_sweeps.c, factor_bpr.c. */
 extern FactorModel *ials_fit(const Ratings *ratings, bool is_explicit, Jsonb *options,
 							 Budget *budget, Progress *progress);
+extern FactorModel *als_fit(const Ratings *ratings, bool is_explicit, Jsonb *options,
+							Budget *budget, Progress *progress);
+extern FactorModel *bayes_mf_fit(const Ratings *ratings, bool is_explicit, Jsonb *options,
+								 Budget *budget, Progress *progress);
+extern FactorModel *bpr_fit(const Ratings *ratings, bool is_explicit, Jsonb *options,
+							Budget *budget, Progress *progress);
 
 /* The normal equations of one user, of all samples. */
 typedef struct FoldIn
@@ -138,6 +144,7 @@ extern bool fold_in_influence(const FoldIn *fold, const float *item, float *infl
 extern double fold_in_contribution(const FactorPrior *prior, const float *influence,
 								   const float *item, double rating);
 extern double fold_in_base(const FactorPrior *prior, const float *influence, const float *item);
+extern double fold_in_deviation(const FoldIn *fold, const float *item);
 extern void factor_singular(void) pg_attribute_noreturn();
 extern double factor_norm(const FactorShape *shape, const float *vector);
 
@@ -149,15 +156,5 @@ extern float *factor_elements(ArrayType *array, int32 *length, int32 wanted);
 extern bytea *equations_pack(bytea *packed_prior);
 extern bytea *equations_unpack(bytea *packed, FactorPrior *prior, FoldIn *fold);
 extern void equations_store_count(const FoldIn *fold);
-
-/* factor_sweeps.c */
-extern FactorModel *factor_fit_als(const Ratings *ratings, bool is_explicit, Jsonb *options,
-								   Budget *budget, Progress *progress);
-extern FactorModel *factor_fit_bayes_mf(const Ratings *ratings, bool is_explicit, Jsonb *options,
-										Budget *budget, Progress *progress);
-
-/* factor_bpr.c */
-extern FactorModel *factor_fit_bpr(const Ratings *ratings, bool is_explicit, Jsonb *options,
-								   Budget *budget, Progress *progress);
 
 #endif /* FACTOR_H */

@@ -121,8 +121,8 @@ write_model(const float *items, int32 rank, FactorModel *model)
 }
 
 FactorModel *
-factor_fit_bpr(const Ratings *ratings, bool is_explicit, Jsonb *options, Budget *budget,
-			   Progress *progress)
+bpr_fit(const Ratings *ratings, bool is_explicit, Jsonb *options, Budget *budget,
+		Progress *progress)
 {
 	BprOptions bpr = {.rank = method_whole(options, "factors", 1, FACTOR_MAX_RANK),
 					  .learning_rate = method_number(options, "learning_rate"),
@@ -134,8 +134,6 @@ factor_fit_bpr(const Ratings *ratings, bool is_explicit, Jsonb *options, Budget 
 	FactorModel *model;
 	float *items;
 
-	if (is_explicit)
-		invalid_argument("method bpr learns from what users have, not from ratings");
 	if (!(bpr.learning_rate > 0) || isinf(bpr.learning_rate))
 		invalid_argument("option \"learning_rate\" must be positive, and is %g", bpr.learning_rate);
 	if (!(bpr.regularization >= 0) || isinf(bpr.regularization))

@@ -242,6 +242,55 @@ fold_in_base(const FactorPrior *prior, const float *influence, const float *item
 }
 
 /*
+ * Standard deviation of a rating that the user may give to an item: of the noise, of
+ * the user's vector in each sample, and between samples.  The mean, of which fold_in_solve
+ * has the vector, is left to that.  Negative if the equations have no unique solution.
+ */
+double
+fold_in_deviation(const FoldIn *fold, const float *item)
+{
+	const FactorPrior *prior = fold->prior;
+	const FactorShape *shape = &prior->shape;
+	int32 solved = factor_solved(shape);
+	double *b = workspace(solved);
+	double *l = b + solved;
+	double within = 0;
+	double sum = 0;
+	double squares = 0;
+
+	for (int32 s = 0; s < shape->n_samples; s++, item += factor_width(shape))
+	{
+		double score = shape->item_bias ? item[solved] : 0;
+		double length = 0;
+
+		if (!factorize(fold, s, l))
+		{
+			pfree(b);
+			return -1;
+		}
+		for (int32 i = 0; i < solved; i++)
+			b[i] = fold->b[s * solved + i] + prior->shift[s * solved + i];
+		equations_forward(l, b, solved);
+		equations_backward(l, b, solved);
+		for (int32 i = 0; i < solved; i++)
+		{
+			score += b[i] * item[i];
+			b[i] = item[i];
+		}
+		/* The variance of <user, item> is item' A^-1 item, in units of the noise's. */
+		equations_forward(l, b, solved);
+		for (int32 i = 0; i < solved; i++)
+			length += b[i] * b[i];
+		within += prior->noise[s] * (1 + length);
+		sum += score;
+		squares += score * score;
+	}
+	pfree(b);
+	sum /= shape->n_samples;
+	return sqrt(within / shape->n_samples + Max(squares / shape->n_samples - sum * sum, 0));
+}
+
+/*
  * Length of the factors of a vector, without biases.
  */
 double

@@ -450,8 +450,8 @@ common_plan(const char *method, bool is_explicit, Jsonb *options)
  * weighted by the number of ratings.
  */
 FactorModel *
-factor_fit_als(const Ratings *ratings, bool is_explicit, Jsonb *options, Budget *budget,
-			   Progress *progress)
+als_fit(const Ratings *ratings, bool is_explicit, Jsonb *options, Budget *budget,
+		Progress *progress)
 {
 	SweepPlan plan = common_plan("als", is_explicit, options);
 
@@ -472,8 +472,8 @@ factor_fit_als(const Ratings *ratings, bool is_explicit, Jsonb *options, Budget 
  * Bayesian matrix factorization with biases by Gibbs sampling.
  */
 FactorModel *
-factor_fit_bayes_mf(const Ratings *ratings, bool is_explicit, Jsonb *options, Budget *budget,
-					Progress *progress)
+bayes_mf_fit(const Ratings *ratings, bool is_explicit, Jsonb *options, Budget *budget,
+			 Progress *progress)
 {
 	SweepPlan plan = common_plan("bayes_mf", is_explicit, options);
 
@@ -481,6 +481,11 @@ factor_fit_bayes_mf(const Ratings *ratings, bool is_explicit, Jsonb *options, Bu
 	plan.burn_in = method_whole(options, "burn_in", 0, 10000);
 	plan.thin = method_whole(options, "thin", 1, 1000);
 	plan.n_samples = method_whole(options, "samples", 1, 1000);
+	if (plan.n_samples * (plan.rank + 2) > FACTOR_MAX_LENGTH)
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						errmsg("%d samples of %d factors and two biases are more than %d elements",
+							   plan.n_samples, plan.rank, FACTOR_MAX_LENGTH),
+						errhint("Lower option \"samples\" or \"factors\".")));
 	plan.n_sweeps = plan.burn_in + plan.thin * plan.n_samples;
 	plan.start_deviation = 0.1;
 	return fit(&plan, ratings, budget, progress);

@@ -13,7 +13,8 @@
 #include "socrec.h"
 
 static const Method *const methods[] = {&method_item_knn, &method_user_knn, &method_ease,
-										&method_popular,  &method_baseline, &method_ials};
+										&method_popular,  &method_baseline, &method_ials,
+										&method_als,      &method_bayes_mf, &method_bpr};
 
 /*
  * The method of that name, or an error that names them all.

@@ -84,5 +84,8 @@ extern const Method method_popular;
 extern const Method method_baseline;
 extern const Method method_ease;
 extern const Method method_ials;
+extern const Method method_als;
+extern const Method method_bayes_mf;
+extern const Method method_bpr;
 
 #endif /* METHOD_H */

@@ -1,6 +1,6 @@
 /*
  * method_factor.c
- *		Methods with factors: ials.
+ *		Methods with factors: ials, als, bayes_mf, bpr.
  *
  * A user is folded in, as factor.h describes, whether the ratings were fitted to or
  * not: so a score is that of a model, which keeps no users.
@@ -222,23 +222,28 @@ predict(void *opaque, const MethodUser *user, const int32 *columns, int32 n,
 	pfree(all);
 }
 
-static void *
-fit_ials(const Ratings *ratings, bool is_explicit, Jsonb *options, Budget *budget,
-		 Progress *progress)
-{
-	return fit(&method_ials, ratings, is_explicit, options, budget, progress);
-}
+/*
+ * A method of the family: all but the fit is common to them.
+ */
+#define FACTOR_METHOD(method, fit_of_method)                                                       \
+	static void *fit_##method(const Ratings *ratings, bool is_explicit, Jsonb *options,            \
+							  Budget *budget, Progress *progress)                                  \
+	{                                                                                              \
+		return fit(&method_##method, ratings, is_explicit, options, budget, progress);             \
+	}                                                                                              \
+	static void *load_##method(StoredModel *stored, const Ratings *ratings, bool is_explicit,      \
+							   Jsonb *options, Budget *budget, Progress *progress)                 \
+	{                                                                                              \
+		return load(&method_##method, stored, ratings, is_explicit, options, budget, progress);    \
+	}                                                                                              \
+	const Method method_##method = {.name = #method,                                               \
+									.fit = fit_##method,                                           \
+									.load = load_##method,                                         \
+									.score = score,                                                \
+									.predict = predict,                                            \
+									.factorize = fit_of_method}
 
-static void *
-load_ials(StoredModel *stored, const Ratings *ratings, bool is_explicit, Jsonb *options,
-		  Budget *budget, Progress *progress)
-{
-	return load(&method_ials, stored, ratings, is_explicit, options, budget, progress);
-}
-
-const Method method_ials = {.name = "ials",
-							.fit = fit_ials,
-							.load = load_ials,
-							.score = score,
-							.predict = predict,
-							.factorize = ials_fit};
+FACTOR_METHOD(ials, ials_fit);
+FACTOR_METHOD(als, als_fit);
+FACTOR_METHOD(bayes_mf, bayes_mf_fit);
+FACTOR_METHOD(bpr, bpr_fit);

@@ -67,6 +67,7 @@ FROM (VALUES
     ('item_knn', true, '{}'), ('item_knn', false, '{}'), ('user_knn', true, '{}'), ('user_knn', false, '{}'),
     ('popular', true, '{}'), ('popular', false, '{}'), ('baseline', true, '{}'), ('ials', true, '{}'), ('ials', false, '{}'),
     ('ials', false, '{"factors": 5, "solver": "cholesky", "iterations": 3, "regularization_exponent": 0.5, "seed": 3}'),
+    ('als', true, '{}'), ('bayes_mf', true, '{"factors": 3, "samples": 4}'), ('bpr', false, '{"factors": 6}'),
     -- the regularization of users is needed again when a user is folded in
     ('baseline', true, '{"user_regularization": 3, "item_regularization": 1, "baseline_epochs": 2}'),
     ('popular', true, '{"user_regularization": 0, "baseline_epochs": 0}'),
@@ -138,7 +139,8 @@ FROM (VALUES
     ('popular', true, '{}'), ('popular', false, '{}'), ('baseline', true, '{"user_regularization": 3}'),
     ('item_knn', true, '{"center": "item", "k": 5, "normalize": true}'),
     ('user_knn', true, '{"center": "user", "similarity": "pearson", "k": 5, "min_similarity": -1, "normalize": true}'),
-    ('ease', true, '{}'), ('ease', false, '{"k": 4}')) c(m, explicit, o);
+    ('ease', true, '{}'), ('ease', false, '{"k": 4}'),
+    ('als', true, '{"factors": 3}'), ('bayes_mf', true, '{"factors": 3, "samples": 4}'), ('bpr', false, '{"factors": 6}')) c(m, explicit, o);
 SELECT method, explicit, count(*) AS configurations, sum(listed) AS listed, sum(lists) AS differ, sum(predicted) AS predicted,
     sum(predictions) AS differ
 FROM difference GROUP BY 1, 2 ORDER BY 1, 2;
@@ -234,10 +236,10 @@ SELECT * FROM batch_predict('TABLE visit', 'SELECT member, page FROM visit WHERE
 
 -- no ratings, one, and rows with nulls
 SELECT m, (SELECT count(*) FROM batch_recommend('SELECT 1, 2, 3 WHERE false', 0, 0, m)) AS listed, p.*
-FROM unnest(ARRAY['item_knn', 'user_knn', 'ease', 'popular', 'baseline']) m, batch_predict('SELECT 1, 2, 3 WHERE false', 'SELECT 1, 2', 0, 0, m) p;
-SELECT m, p.* FROM unnest(ARRAY['item_knn', 'user_knn', 'ease', 'popular']) m, batch_predict('SELECT 1, 2 WHERE false', 'SELECT 1, 2', 0, 0, m) p;
+FROM unnest(ARRAY['item_knn', 'user_knn', 'ease', 'als', 'bayes_mf', 'popular', 'baseline']) m, batch_predict('SELECT 1, 2, 3 WHERE false', 'SELECT 1, 2', 0, 0, m) p;
+SELECT m, p.* FROM unnest(ARRAY['item_knn', 'user_knn', 'ease', 'bpr', 'popular']) m, batch_predict('SELECT 1, 2 WHERE false', 'SELECT 1, 2', 0, 0, m) p;
 SELECT m, (SELECT count(*) FROM batch_recommend('SELECT 1, 2, 3', 0, 0, m)) AS listed, p.*
-FROM unnest(ARRAY['item_knn', 'user_knn', 'ease', 'popular', 'baseline']) m, batch_predict('SELECT 1, 2, 3', 'SELECT 1, 2', 0, 0, m) p;
+FROM unnest(ARRAY['item_knn', 'user_knn', 'ease', 'als', 'bayes_mf', 'popular', 'baseline']) m, batch_predict('SELECT 1, 2, 3', 'SELECT 1, 2', 0, 0, m) p;
 SELECT user_id, item_id, score FROM batch_recommend('VALUES (1, 1, 1), (1, 2, 1), (2, 1, NULL), (NULL, 3, 1), (3, NULL, 1), (4, 2, 1)', 0, 0, 'popular');
 
 -- names mean what they mean to the caller, whatever they are

@@ -53,6 +53,9 @@ my @configurations = (
 	[ 'user_knn', 1, '{"similarity": "pearson", "center": "item", "k": 40, "shrinkage": 10}' ],
 	[ 'ials', 1, '{"factors": 16}' ],
 	[ 'ials', 0, '{}' ],
+	[ 'als', 1, '{}' ],
+	[ 'bayes_mf', 1, '{"factors": 8, "samples": 10}' ],
+	[ 'bpr', 0, '{"iterations": 10}' ],
 	[ 'popular', 1, '{}' ],
 	[ 'popular', 0, '{}' ],
 	[ 'baseline', 1, '{"user_regularization": 5, "item_regularization": 3}' ]);
