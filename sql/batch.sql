@@ -106,6 +106,7 @@ LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT array_agg(socrec.fill_template(m, q.template) ORDER BY q.n)
+        || CASE m.method WHEN 'hybrid' THEN socrec.hybrid_stored_queries(m) ELSE '{}' END
     FROM unnest(ARRAY['SELECT f.rating_mean, f.rating_min, f.rating_max, f.rating_count, f.user_count FROM %1$I.fit f',
             'SELECT i.%3$I, i.id, i.rating_count, i.mean, i.bias' || CASE WHEN m.method IN ('item_knn', 'ease') THEN ', i.neighbors' ELSE '' END
                 || ' FROM %1$I.item i ORDER BY i.id']

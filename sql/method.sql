@@ -146,6 +146,13 @@ BEGIN ATOMIC
         'ALTER TABLE %1$I.user_neighbor ALTER COLUMN neighbors SET STORAGE EXTERNAL',
         'COMMENT ON TABLE %1$I.user_neighbor IS ''what the model knows of every user''',
         'COMMENT ON COLUMN %1$I.user_neighbor.neighbors IS ''most similar users, number and similarity'''
+    ] WHEN m.method = 'hybrid' THEN ARRAY[
+        'CREATE TABLE %1$I.part (
+            number integer PRIMARY KEY, model text NOT NULL, label text NOT NULL, method text NOT NULL,
+            rank_weight float8 NOT NULL, prediction_weight float8 NOT NULL)',
+        'COMMENT ON TABLE %1$I.part IS ''the models that this one blends''',
+        'COMMENT ON COLUMN %1$I.part.rank_weight IS ''of its list, where places go from 0 to 1''',
+        'COMMENT ON COLUMN %1$I.part.prediction_weight IS ''of what it predicts'''
     ] WHEN m.method = 'baseline' THEN ARRAY['CREATE INDEX ON %1$I.item (bias DESC, id)']
     ELSE '{}' END;
 END;
@@ -166,6 +173,10 @@ DECLARE
     has_factors boolean := socrec.factor_options(m.method) IS NOT NULL;
     statements text[];
 BEGIN
+    IF m.method = 'hybrid' THEN
+        RETURN ARRAY(SELECT socrec.fill_template(m, s.template)
+            FROM unnest(socrec.hybrid_fit_statements(m)) WITH ORDINALITY s(template, n) ORDER BY s.n);
+    END IF;
     -- Deleting keeps the old rows for those who still read them.  One statement
     -- reads the ratings, so that items and users come from one snapshot.
     statements := ARRAY[
@@ -253,6 +264,7 @@ BEGIN ATOMIC
                     SELECT FROM %1$I.rating r WHERE r.%2$I %10$s $1 AND r.%3$I %11$s i.%3$I))
                 ORDER BY i.bias DESC, i.id
                 LIMIT $2'
+        WHEN m.method = 'hybrid' THEN hybrid_template(m, 'candidates')
         WHEN m.method = 'popular' THEN '
                 SELECT NULL::integer AS rank, NULL::integer AS id, NULL::float8 AS score, NULL::integer AS support
                 WHERE false'
@@ -288,7 +300,7 @@ BEGIN ATOMIC
         CREATE FUNCTION %1$I.predictions(target_user %4$s, target_items %5$s[], training_only boolean DEFAULT false)
         RETURNS TABLE (n integer, %3$I %5$s, prediction float8, source text, support integer)
         LANGUAGE sql STABLE PARALLEL SAFE ROWS 10 COST 1000
-        BEGIN ATOMIC
+        BEGIN ATOMIC' || CASE m.method WHEN 'hybrid' THEN hybrid_template(m, 'predictions') ELSE '
             WITH f AS (SELECT * FROM %1$I.fit LIMIT 1),
             target AS (
                 SELECT a.n::integer AS n, a.key, i.id, i.rating_count, i.mean, i.bias, i.' || CASE WHEN factor_options(m.method) IS NULL THEN 'neighbors' ELSE 'factors' END || '
@@ -350,7 +362,7 @@ BEGIN ATOMIC
                 CASE WHEN h.residual IS NOT NULL THEN h.support ELSE u.rated END'
     END || '
             FROM f CROSS JOIN target t JOIN taste u ON u.n = t.n LEFT JOIN neighborhood h ON h.n = t.n
-            ORDER BY t.n;
+            ORDER BY t.n;' END || '
         END';
 END;
 
@@ -378,6 +390,7 @@ BEGIN ATOMIC
             WHERE t.%3$I %11$s $1
             ORDER BY 1;',
             'TABLE', CASE what WHEN 'items' THEN 'item' ELSE 'user_neighbor' END)
+    WHEN m.method = 'hybrid' THEN hybrid_template(m, 'similar_' || what)
     WHEN what = 'items' AND factor_options(m.method) IS NOT NULL THEN factor_template('similar')
     ELSE '
             WITH own AS MATERIALIZED (
@@ -425,6 +438,7 @@ BEGIN ATOMIC
                     (2, ''bias of the item'', t.bias), (3, ''bias of the user'', u.bias)) AS e(n, reason, contribution)
             WHERE t.%3$I %11$s $2
             ORDER BY e.n;'
+        WHEN 'hybrid' THEN hybrid_template(m, 'explanation')
         WHEN 'popular' THEN '
             SELECT ''popularity'', NULL::%5$s, NULL::float8, NULL::float8, t.rating_count::float8
             FROM %1$I.item t

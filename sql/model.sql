@@ -143,10 +143,13 @@ BEGIN
         known := known || '{"k": 200, "l2": 500, "binarize": true}';
     ELSIF socrec.factor_options(method) IS NOT NULL THEN
         known := known || socrec.factor_options(method);
+    ELSIF method = 'hybrid' THEN
+        known := (known - ARRAY['item_regularization', 'user_regularization', 'baseline_epochs']) || '{"parts": null, "depth": 200}';
+        given := socrec.hybrid_options(given, explicit);
     ELSIF method NOT IN ('popular', 'baseline') OR method IS NULL THEN
         RAISE invalid_parameter_value
             USING MESSAGE = format('unknown method "%s"', method),
-                  HINT = 'Use one of: item_knn, user_knn, ease, popular, baseline, ials, als, bayes_mf, bpr.';
+                  HINT = 'Use one of: item_knn, user_knn, ease, popular, baseline, ials, als, bayes_mf, bpr, hybrid.';
     END IF;
     IF method IN ('baseline', 'als', 'bayes_mf') AND NOT explicit THEN
         RAISE invalid_parameter_value
@@ -160,8 +163,8 @@ BEGIN
     IF given -> 'holdout' = 'null' THEN
         RAISE invalid_parameter_value USING MESSAGE = 'option "holdout" cannot be null', HINT = 'Leave it out for the default.';
     END IF;
-    known := socrec.check_options('method ' || method, given, known, '{"holdout": "number"}', choices,
-        '{"versions": "^[0-9]{1,4}$", "keep_models": "^[0-9]{1,4}$", "k": "^-?[0-9]{1,9}$", "min_support": "^-?[0-9]{1,9}$", "baseline_epochs": "^-?[0-9]{1,9}$", "factors": "^-?[0-9]{1,9}$", "iterations": "^-?[0-9]{1,9}$", "burn_in": "^-?[0-9]{1,9}$", "samples": "^-?[0-9]{1,9}$", "thin": "^-?[0-9]{1,9}$", "seed": "^-?[0-9]{1,18}$"}');
+    known := socrec.check_options('method ' || method, given, known, '{"holdout": "number", "parts": "array"}', choices,
+        '{"versions": "^[0-9]{1,4}$", "keep_models": "^[0-9]{1,4}$", "k": "^-?[0-9]{1,9}$", "min_support": "^-?[0-9]{1,9}$", "baseline_epochs": "^-?[0-9]{1,9}$", "depth": "^[1-9][0-9]{0,4}$", "factors": "^-?[0-9]{1,9}$", "iterations": "^-?[0-9]{1,9}$", "burn_in": "^-?[0-9]{1,9}$", "samples": "^-?[0-9]{1,9}$", "thin": "^-?[0-9]{1,9}$", "seed": "^-?[0-9]{1,18}$"}');
     IF NOT coalesce((known ->> 'holdout')::float8 BETWEEN 0 AND 0.9, true) THEN
         RAISE invalid_parameter_value
             USING MESSAGE = format('option "holdout" must be between 0 and 0.9, not %s', known ->> 'holdout');
@@ -294,6 +297,7 @@ BEGIN
         -- Taken before the ratings are read: what changes meanwhile shows the next time.
         state := socrec.check_tracked(m.name, NULL);
     END IF;
+    PERFORM socrec.fit_parts(m);
     FOREACH statement IN ARRAY socrec.fit_statements(m) LOOP
         EXECUTE statement;
     END LOOP;
@@ -371,6 +375,7 @@ BEGIN
     m.created_at := now();
     EXECUTE format('CREATE SCHEMA %I', m.name);
     PERFORM socrec.create_rating_view(m, caller_path);
+    PERFORM socrec.build_part(p, m.name) FROM socrec.hybrid_parts(m) p;
     FOREACH statement IN ARRAY socrec.model_statements(m) LOOP
         EXECUTE statement;
     END LOOP;
@@ -464,6 +469,7 @@ AS $$
 DECLARE
     m socrec.model;
 BEGIN
+    PERFORM socrec.refuse_part(name);
     -- A second refit of the same model waits here for the first.
     m := socrec.lock_model(name);
     PERFORM socrec.end_version(m, (m.options ->> 'keep_models')::integer > 0);
@@ -490,6 +496,12 @@ DECLARE
         daily_performance,daily_error,error_drift,input_drift}';
     statement text;
 BEGIN
+    PERFORM socrec.refuse_part(name);
+    -- What was a part is none any more.
+    DELETE FROM socrec.model r WHERE r.name = name;
+    IF "cascade" OR to_regnamespace(quote_ident(name)) IS NULL THEN
+        PERFORM socrec.drop_model(p.name, "cascade" => true) FROM socrec.model_parts(m) p;
+    END IF;
     IF to_regnamespace(quote_ident(name)) IS NULL THEN
         NULL; -- only the row is left
     ELSIF "cascade" THEN
@@ -503,6 +515,8 @@ BEGIN
             SELECT 'DROP FUNCTION ' || string_agg(p.oid::regprocedure::text, ', ') FROM pg_proc p
                 WHERE p.pronamespace = quote_ident(name)::regnamespace
                     AND p.proname IN ('recommend', 'recommend_all', 'predictions', 'prediction', 'prediction_interval', 'predict', 'similar_items', 'similar_users', 'explain', 'forget_user')
+            UNION ALL
+            SELECT format('SELECT socrec.drop_model(%L)', p.name) FROM socrec.model_parts(m) p
             UNION ALL
             SELECT format('DROP VIEW %I.rating', name)
             UNION ALL
@@ -518,7 +532,6 @@ BEGIN
             EXECUTE statement;
         END LOOP;
     END IF;
-    DELETE FROM socrec.model r WHERE r.name = name;
 END
 $$;
 

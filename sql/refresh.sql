@@ -55,7 +55,9 @@ DECLARE
     -- A refresh or refit of the same model waits here for the one before.
     m socrec.model := socrec.lock_model(name);
     fit_duration interval := m.fit_duration;
+    fitted socrec.model;
 BEGIN
+    PERFORM socrec.refuse_part(name);
     IF socrec.is_unchanged(m) THEN
         m.fitted_at := now();
     ELSE
@@ -63,8 +65,10 @@ BEGIN
         m.fit_duration := fit_duration;
     END IF;
     PERFORM socrec.register_fit(m);
-    EXECUTE format('UPDATE %I.version v SET fitted_at = $2, rating_count = $3, user_count = $4, item_count = $5 WHERE v.version = $1', name)
-        USING m.version, m.fitted_at, m.rating_count, m.user_count, m.item_count;
+    FOR fitted IN SELECT (m).* UNION ALL SELECT * FROM socrec.model_parts(m) LOOP
+        EXECUTE format('UPDATE %I.version v SET fitted_at = $2, rating_count = $3, user_count = $4, item_count = $5 WHERE v.version = $1', fitted.name)
+            USING fitted.version, fitted.fitted_at, fitted.rating_count, fitted.user_count, fitted.item_count;
+    END LOOP;
 END
 $$;
 

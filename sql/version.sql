@@ -18,7 +18,8 @@ CREATE FUNCTION learned_tables(method text) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT ARRAY['fit', 'item'] || CASE WHEN method = 'user_knn' THEN ARRAY['user_neighbor']
-        WHEN factor_options(method) IS NOT NULL THEN ARRAY['item_block'] ELSE '{}' END;
+        WHEN factor_options(method) IS NOT NULL THEN ARRAY['item_block']
+        WHEN method = 'hybrid' THEN ARRAY['part'] ELSE '{}' END;
 END;
 
 COMMENT ON FUNCTION learned_tables IS 'the tables of a model that its fit fills';
@@ -34,7 +35,9 @@ AS $$
             BEGIN ATOMIC %s END',
         -- A log of changes that lacks some says that all may have changed.
         string_agg(format(CASE t.name WHEN 'change' THEN 'UPDATE %%1$I.%s t SET change = 0, %%2$I = NULL' ELSE 'DELETE FROM %%1$I.%s t' END
-            || ' WHERE t.%%2$I %%10$s $1;', t.name), ' ' ORDER BY t.name))
+            || ' WHERE t.%%2$I %%10$s $1;', t.name), ' ' ORDER BY t.name)
+            || coalesce((SELECT string_agg(format(' SELECT %s.forget_user($1);', socrec.quote_template(p.name)), '' ORDER BY p.name)
+                FROM socrec.hybrid_parts(m) p), ''))
     FROM unnest(ARRAY['user_metric', 'user_neighbor', 'former_user_neighbor', 'impression', 'recommended', 'change']) t(name)
     WHERE t.name = 'user_metric' OR t.name = ANY (socrec.learned_tables(m.method)) OR to_regclass(format('%I.%I', m.name, t.name)) IS NOT NULL
 $$;
@@ -94,6 +97,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    PERFORM socrec.end_version(p, keeps) FROM socrec.model_parts(m) p;
     IF keeps THEN
         PERFORM socrec.keep_learned(m);
     END IF;
@@ -108,7 +112,15 @@ CREATE FUNCTION begin_version(m model) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    part socrec.model;
 BEGIN
+    -- Parts have the versions of the whole.
+    FOR part IN SELECT * FROM socrec.model_parts(m) LOOP
+        part.version := m.version;
+        PERFORM socrec.register_fit(part);
+        PERFORM socrec.begin_version(part);
+    END LOOP;
     EXECUTE format('INSERT INTO %I.version VALUES ($1, $2, $3, $4, $5, $6)', m.name)
         USING m.version, m.fitted_at, m.fit_duration, m.rating_count, m.user_count, m.item_count;
     PERFORM socrec.prune_versions(m, m.version);
@@ -133,6 +145,7 @@ BEGIN
     IF NOT any_held_out THEN
         RETURN;
     END IF;
+    PERFORM socrec.measure_version(p) FROM socrec.model_parts(m) p;
     EXECUTE socrec.fill_template(m, 'UPDATE %1$I.version v SET (n, sse, mse, rmse, mae, coverage) = (
             SELECT ' || socrec.error_columns() || '
             FROM (
@@ -150,6 +163,34 @@ $$;
 
 COMMENT ON FUNCTION measure_version IS 'measures the version of a model that was just fitted on the ratings held out';
 
+-- What a model had learned at a former version, in place of what it has now.
+CREATE FUNCTION restore_version(m model, target integer) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    learned text;
+    learned_columns text;
+BEGIN
+    PERFORM socrec.restore_version(p, target) FROM socrec.model_parts(m) p;
+    EXECUTE format('UPDATE %I.version v SET replaced_at = NULL, kept = false WHERE v.version = $1', m.name) USING target;
+    FOREACH learned IN ARRAY socrec.learned_tables(m.method) LOOP
+        SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) INTO learned_columns FROM pg_attribute a
+            WHERE a.attrelid = format('%I.%I', m.name, learned)::regclass AND a.attnum > 0 AND NOT a.attisdropped;
+        EXECUTE format('DELETE FROM %I.%I', m.name, learned);
+        EXECUTE format('INSERT INTO %1$I.%2$I (%3$s) SELECT %3$s FROM %1$I.%4$I f WHERE f.version = %5$s',
+            m.name, learned, learned_columns, 'former_' || learned, target);
+    END LOOP;
+    EXECUTE format('UPDATE socrec.model r
+            SET (fitted_at, fit_duration, rating_count, user_count, item_count, version) =
+                (SELECT v.fitted_at, v.fit_duration, v.rating_count, v.user_count, v.item_count, v.version FROM %I.version v WHERE v.version = $2)
+            WHERE r.name = $1', m.name) USING m.name, target;
+    PERFORM socrec.prune_versions(m, target);
+END
+$$;
+
+COMMENT ON FUNCTION restore_version IS 'puts what a model had learned at a former version in place of the present one';
+
 -- Bring a former version back.  The present one is kept in its stead, so that
 -- this can be undone.
 CREATE PROCEDURE rollback(name text, version integer DEFAULT NULL)
@@ -160,9 +201,8 @@ AS $$
 DECLARE
     m socrec.model := socrec.lock_model(name);
     target integer;
-    learned text;
-    learned_columns text;
 BEGIN
+    PERFORM socrec.refuse_part(name);
     EXECUTE format('SELECT v.version FROM %I.version v WHERE v.kept AND CASE WHEN $1 IS NULL THEN v.version < $2 ELSE v.version = $1 END
             ORDER BY v.replaced_at DESC, v.version DESC LIMIT 1', m.name)
         INTO target USING version, m.version;
@@ -173,19 +213,7 @@ BEGIN
                 HINT = format('Option "keep_models" says how many are; %I.version lists them.', name);
     END IF;
     PERFORM socrec.end_version(m, true);
-    EXECUTE format('UPDATE %I.version v SET replaced_at = NULL, kept = false WHERE v.version = $1', m.name) USING target;
-    FOREACH learned IN ARRAY socrec.learned_tables(m.method) LOOP
-        SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) INTO learned_columns FROM pg_attribute a
-            WHERE a.attrelid = format('%I.%I', name, learned)::regclass AND a.attnum > 0 AND NOT a.attisdropped;
-        EXECUTE format('DELETE FROM %I.%I', name, learned);
-        EXECUTE format('INSERT INTO %1$I.%2$I (%3$s) SELECT %3$s FROM %1$I.%4$I f WHERE f.version = %5$s',
-            name, learned, learned_columns, 'former_' || learned, target);
-    END LOOP;
-    EXECUTE format('UPDATE socrec.model r
-            SET (fitted_at, fit_duration, rating_count, user_count, item_count, version) =
-                (SELECT v.fitted_at, v.fit_duration, v.rating_count, v.user_count, v.item_count, v.version FROM %I.version v WHERE v.version = $2)
-            WHERE r.name = $1', name) USING name, target;
-    PERFORM socrec.prune_versions(m, target);
+    PERFORM socrec.restore_version(m, target);
 END
 $$;
 

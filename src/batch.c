@@ -115,22 +115,10 @@ batch_user(const Ratings *ratings, int32 row)
 static void
 best_columns(const Ratings *ratings, const MethodUser *user, double *scores, score_heap *heap)
 {
-	double worst = -INFINITY;
-
 	for (int32 i = 0; i < user->n; i++)
 		scores[user->ratings[i].column] = -INFINITY;
 	heap->n = 0;
-	if (heap->capacity == 0)
-		return;
-	for (int32 column = 0; column < ratings->n_columns; column++)
-	{
-		/* Of equal scores the first is better, so that it is in the heap. */
-		if (!(scores[column] > worst))
-			continue;
-		score_offer(heap, scores[column], column);
-		if (heap->n == heap->capacity)
-			worst = heap->entries[0].score;
-	}
+	score_offer_all(heap, scores, ratings->n_columns);
 	score_sort(heap);
 }
 

@@ -12,9 +12,9 @@
 #include "method.h"
 #include "socrec.h"
 
-static const Method *const methods[] = {&method_item_knn, &method_user_knn, &method_ease,
-										&method_popular,  &method_baseline, &method_ials,
-										&method_als,      &method_bayes_mf, &method_bpr};
+static const Method *const methods[] = {
+	&method_item_knn, &method_user_knn, &method_ease,     &method_popular, &method_baseline,
+	&method_ials,     &method_als,      &method_bayes_mf, &method_bpr,     &method_hybrid};
 
 /*
  * The method of that name, or an error that names them all.
@@ -87,4 +87,13 @@ method_word(Jsonb *options, const char *name)
 	JsonbValue *value = option(options, name, jbvString);
 
 	return pnstrdup(value->val.string.val, value->val.string.len);
+}
+
+/*
+ * One that is an object or an array.
+ */
+Jsonb *
+method_document(Jsonb *options, const char *name)
+{
+	return JsonbValueToJsonb(option(options, name, jbvBinary));
 }

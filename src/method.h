@@ -65,6 +65,9 @@ typedef struct Method
 	void (*predict)(void *fitted, const MethodUser *user, const int32 *columns, int32 n,
 					MethodPrediction *predictions);
 
+	/* What it predicts is no rating, given ratings. */
+	bool only_ranks;
+
 	/* Of methods with factors: the model that fit makes; NULL of others. */
 	FactorFit factorize;
 } Method;
@@ -75,6 +78,7 @@ extern const Method *method_find(const char *name);
 extern double method_number(Jsonb *options, const char *name);
 extern int32 method_whole(Jsonb *options, const char *name, int32 minimum, int32 maximum);
 extern bool method_boolean(Jsonb *options, const char *name);
+extern Jsonb *method_document(Jsonb *options, const char *name);
 extern char *method_word(Jsonb *options, const char *name);
 
 /* For the table of methods alone. */
@@ -87,5 +91,6 @@ extern const Method method_ials;
 extern const Method method_als;
 extern const Method method_bayes_mf;
 extern const Method method_bpr;
+extern const Method method_hybrid;
 
 #endif /* METHOD_H */

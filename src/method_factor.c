@@ -225,7 +225,7 @@ predict(void *opaque, const MethodUser *user, const int32 *columns, int32 n,
 /*
  * A method of the family: all but the fit is common to them.
  */
-#define FACTOR_METHOD(method, fit_of_method)                                                       \
+#define FACTOR_METHOD(method, fit_of_method, ranks)                                                \
 	static void *fit_##method(const Ratings *ratings, bool is_explicit, Jsonb *options,            \
 							  Budget *budget, Progress *progress)                                  \
 	{                                                                                              \
@@ -241,9 +241,10 @@ predict(void *opaque, const MethodUser *user, const int32 *columns, int32 n,
 									.load = load_##method,                                         \
 									.score = score,                                                \
 									.predict = predict,                                            \
+									.only_ranks = ranks,                                           \
 									.factorize = fit_of_method}
 
-FACTOR_METHOD(ials, ials_fit);
-FACTOR_METHOD(als, als_fit);
-FACTOR_METHOD(bayes_mf, bayes_mf_fit);
-FACTOR_METHOD(bpr, bpr_fit);
+FACTOR_METHOD(ials, ials_fit, true);
+FACTOR_METHOD(als, als_fit, false);
+FACTOR_METHOD(bayes_mf, bayes_mf_fit, false);
+FACTOR_METHOD(bpr, bpr_fit, true);

@@ -114,6 +114,8 @@ extern Ratings *ratings_load_timed(const char *query, Progress *progress);
 /* In memory of the given budget, whose context ratings_free deletes. */
 extern Ratings *ratings_subset(const Ratings *ratings, const uint8 *labels, uint64 wanted,
 							   int32 *row_map, int32 *column_map, Budget *budget);
+extern Ratings *ratings_renumber(const Ratings *ratings, KeyMap *columns, const int32 *column_map,
+								 Budget *budget);
 extern Ratings *ratings_transpose(const Ratings *ratings, Budget *budget);
 
 extern void ratings_free(Ratings *ratings);

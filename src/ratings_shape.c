@@ -279,6 +279,51 @@ ratings_subset(const Ratings *ratings, const uint8 *labels, uint64 wanted, int32
 }
 
 /*
+ * The same ratings with other columns: column_map has, for each column, its number
+ * among the new ones, -1 for those left out.  Rows stay, even without a rating.  Keys
+ * are those of the ratings and of the new columns, which must stay.
+ */
+Ratings *
+ratings_renumber(const Ratings *ratings, KeyMap *columns, const int32 *column_map, Budget *budget)
+{
+	Ratings *other;
+	int64 n = 0;
+
+	for (int32 column = 0; column < ratings->n_columns; column++)
+		if (column_map[column] >= 0)
+			n += ratings->column_start[column + 1] - ratings->column_start[column];
+	other = make_ratings(ratings->n_rows, columns->n, n, false, budget);
+	other->has_values = ratings->has_values;
+	other->row_type = ratings->row_type;
+	other->column_type = ratings->column_type;
+	memcpy(other->row_keys, ratings->row_keys, ratings->n_rows * sizeof(Datum));
+	memcpy(other->column_keys, columns->keys, columns->n * sizeof(Datum));
+	other->column_order = keys_rank(columns);
+	for (int32 column = 0; column < ratings->n_columns; column++)
+		if (column_map[column] >= 0)
+			other->column_start[column_map[column] + 1] =
+				ratings->column_start[column + 1] - ratings->column_start[column];
+	for (int32 column = 0; column < columns->n; column++)
+		other->column_start[column + 1] += other->column_start[column];
+	n = 0;
+	for (int32 row = 0; row < ratings->n_rows; row++)
+	{
+		if (row % INTERRUPT_ROWS == 0)
+			CHECK_FOR_INTERRUPTS();
+		for (int64 p = ratings->row_start[row]; p < ratings->row_start[row + 1]; p++)
+		{
+			int32 column = column_map[ratings->entries[p].column];
+
+			if (column >= 0)
+				other->entries[n++] = (KnnEntry){column, ratings->entries[p].value};
+		}
+		other->row_start[row + 1] = n;
+	}
+	(void) ratings_index(other);
+	return other;
+}
+
+/*
  * The numbers of the rows as columns: by falling count, then by key, in which
  * order the rows are.
  */

@@ -37,8 +37,8 @@ typedef struct FitReceiver
  * Anybody may call with queries of theirs: refuse other types than those that the
  * rows are read as.
  */
-static void
-check_columns(TupleDesc desc, int first, const Oid *types, int n)
+void
+stored_check_columns(TupleDesc desc, int first, const Oid *types, int n)
 {
 	bool same = desc->natts == first + n;
 
@@ -50,8 +50,8 @@ check_columns(TupleDesc desc, int first, const Oid *types, int n)
 				 errmsg("a query that reads a model returns other columns than a model has")));
 }
 
-static void
-refuse_nulls(TupleTableSlot *slot, int first, int end)
+void
+stored_refuse_nulls(TupleTableSlot *slot, int first, int end)
 {
 	for (int i = first; i < end; i++)
 		if (slot->tts_isnull[i])
@@ -64,7 +64,7 @@ start_fit(DestReceiver *self, int operation, TupleDesc desc)
 {
 	static const Oid types[] = {FLOAT8OID, FLOAT8OID, FLOAT8OID, INT8OID, INT8OID};
 
-	check_columns(desc, 0, types, lengthof(types));
+	stored_check_columns(desc, 0, types, lengthof(types));
 }
 
 /*
@@ -76,12 +76,12 @@ receive_fit(TupleTableSlot *slot, DestReceiver *self)
 	StoredModel *stored = ((FitReceiver *) self)->stored;
 
 	slot_getallattrs(slot);
-	refuse_nulls(slot, 3, 5);
+	stored_refuse_nulls(slot, 3, 5);
 	stored->rating_count = DatumGetInt64(slot->tts_values[3]);
 	stored->user_count = DatumGetInt64(slot->tts_values[4]);
 	if (slot->tts_isnull[0])
 		return true; /* there were no ratings */
-	refuse_nulls(slot, 0, 3);
+	stored_refuse_nulls(slot, 0, 3);
 	stored->mean = DatumGetFloat8(slot->tts_values[0]);
 	stored->minimum = DatumGetFloat8(slot->tts_values[1]);
 	stored->maximum = DatumGetFloat8(slot->tts_values[2]);
@@ -105,7 +105,7 @@ start_side(DestReceiver *self, int operation, TupleDesc desc)
 							   ObjectIdGetDatum(LookupExplicitNamespace("socrec", false)));
 	const Oid types[] = {INT4OID, INT4OID, FLOAT8OID, FLOAT8OID, svec};
 
-	check_columns(desc, 1, types, Min(Max(desc->natts - 1, 4), lengthof(types)));
+	stored_check_columns(desc, 1, types, Min(Max(desc->natts - 1, 4), lengthof(types)));
 	keys_init(&receiver->side->keys, receiver->budget, TupleDescAttr(desc, 0));
 }
 
@@ -153,7 +153,7 @@ receive_side(TupleTableSlot *slot, DestReceiver *self)
 	int32 n;
 
 	slot_getallattrs(slot);
-	refuse_nulls(slot, 0, 5);
+	stored_refuse_nulls(slot, 0, 5);
 	if (side->keys.n == side->capacity)
 		grow(receiver);
 	n = keys_number(&side->keys, slot->tts_values[0]);
@@ -256,6 +256,30 @@ stored_neighbors(const StoredSide *side, int32 number, const int32 *place, doubl
 }
 
 /*
+ * Read a model with its queries, into memory of the budget.
+ */
+static StoredModel *
+read_model(const Budget *budget, char **queries, int n, Progress *progress)
+{
+	StoredModel *stored;
+	FitReceiver receiver = {
+		.pub = {receive_fit, start_fit, query_ignore, query_ignore, DestTuplestore}};
+
+	if (n <= QUERY_ITEMS)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("the queries that read a model are not complete")));
+	stored = MemoryContextAllocZero(budget->context, sizeof(StoredModel));
+	stored->budget = *budget;
+	stored->mean = stored->minimum = stored->maximum = NAN;
+	stored->queries = queries;
+	stored->n_queries = n;
+	receiver.stored = stored;
+	query_run(stored->queries[QUERY_FIT], &receiver.pub);
+	load_side(stored, &stored->items, stored->queries[QUERY_ITEMS], "items", progress);
+	return stored;
+}
+
+/*
  * Run the first two queries, under the caller's privileges and snapshot: that of the
  * fit (rating_mean, rating_min, rating_max, rating_count, user_count), and that of the
  * items (key, id, rating_count, mean, bias[, neighbors]) by id.  stored_free frees what
@@ -267,30 +291,33 @@ StoredModel *
 stored_load(ArrayType *queries, Progress *progress)
 {
 	Budget budget;
-	StoredModel *stored;
-	FitReceiver receiver = {
-		.pub = {receive_fit, start_fit, query_ignore, query_ignore, DestTuplestore}};
 	Datum *texts;
+	char **copies;
 	bool *nulls;
+	int n;
 
 	budget_init(&budget, "reading a model");
-	stored = MemoryContextAllocZero(budget.context, sizeof(StoredModel));
-	stored->budget = budget;
-	stored->mean = stored->minimum = stored->maximum = NAN;
-	deconstruct_array(queries, TEXTOID, -1, false, TYPALIGN_INT, &texts, &nulls,
-					  &stored->n_queries);
-	if (stored->n_queries <= QUERY_ITEMS || array_contains_nulls(queries))
+	if (array_contains_nulls(queries))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("the queries that read a model are not complete")));
-	stored->queries = MemoryContextAlloc(budget.context, stored->n_queries * sizeof(char *));
-	for (int i = 0; i < stored->n_queries; i++)
-		stored->queries[i] =
-			MemoryContextStrdup(budget.context, text_to_cstring(DatumGetTextPP(texts[i])));
+	deconstruct_array(queries, TEXTOID, -1, false, TYPALIGN_INT, &texts, &nulls, &n);
+	copies = MemoryContextAlloc(budget.context, n * sizeof(char *));
+	for (int i = 0; i < n; i++)
+		copies[i] = MemoryContextStrdup(budget.context, text_to_cstring(DatumGetTextPP(texts[i])));
+	return read_model(&budget, copies, n, progress);
+}
 
-	receiver.stored = stored;
-	query_run(stored->queries[QUERY_FIT], &receiver.pub);
-	load_side(stored, &stored->items, stored->queries[QUERY_ITEMS], "items", progress);
-	return stored;
+/*
+ * The same of a model that is a part of another, whose n queries from the given one
+ * on are its own.  It goes with the whole.
+ */
+StoredModel *
+stored_load_part(StoredModel *whole, int first, int n, Progress *progress)
+{
+	Budget budget;
+
+	budget_part(&budget, &whole->budget);
+	return read_model(&budget, whole->queries + first, Min(n, whole->n_queries - first), progress);
 }
 
 void

@@ -5,6 +5,7 @@
 #ifndef STORED_H
 #define STORED_H
 
+#include "executor/tuptable.h"
 #include "utils/array.h"
 
 #include "keys.h"
@@ -38,11 +39,14 @@ typedef struct StoredModel
 } StoredModel;
 
 extern StoredModel *stored_load(ArrayType *queries, Progress *progress);
+extern StoredModel *stored_load_part(StoredModel *whole, int first, int n, Progress *progress);
 extern const char *stored_query(const StoredModel *stored);
 extern void stored_load_users(StoredModel *stored, Progress *progress);
 extern int32 stored_number(const StoredSide *side, int64 id);
 extern neighbor_heap stored_neighbors(const StoredSide *side, int32 number, const int32 *place,
 									  double *weight_sum, Budget *budget);
+extern void stored_check_columns(TupleDesc desc, int first, const Oid *types, int n);
+extern void stored_refuse_nulls(TupleTableSlot *slot, int first, int end);
 extern void stored_free(StoredModel *stored);
 
 #endif /* STORED_H */

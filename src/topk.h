@@ -10,8 +10,11 @@
  *	PREFIX_entry				{score, id}
  *	PREFIX_heap					{entries, n, capacity}; the caller owns entries
  *	PREFIX_offer(heap, s, id)	take the entry if it is among the best
+ *	PREFIX_offer_all(heap, s, n)	offer s[0] to s[n - 1], under their places; none that is NaN
+ *								or minus infinity
  *	PREFIX_sort(heap)			best first; the heap is then only an array
  */
+#include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -84,6 +87,22 @@ TOPK_NAME(offer)(TOPK_HEAP *heap, TOPK_SCORE score, int32_t id)
 		hole = (hole - 1) / 2;
 	}
 	heap->entries[hole] = entry;
+}
+
+static inline void
+TOPK_NAME(offer_all)(TOPK_HEAP *heap, const TOPK_SCORE *scores, int32_t n)
+{
+	TOPK_SCORE worst = -INFINITY;
+
+	for (int32_t i = 0; i < n && heap->capacity > 0; i++)
+	{
+		/* Of equal scores the first is better, so that it is in the heap. */
+		if (!(scores[i] > worst))
+			continue;
+		TOPK_NAME(offer)(heap, scores[i], i);
+		if (heap->n == heap->capacity)
+			worst = heap->entries[0].score;
+	}
 }
 
 static inline void

@@ -82,6 +82,10 @@ FROM (VALUES
     ('user_knn', true, '{"center": "baseline", "similarity": "pearson", "min_similarity": -1, "normalize": true, "user_regularization": 2}'),
     ('user_knn', true, '{"center": "none", "weighting": "tfidf", "k": 1}'),
     ('user_knn', false, '{"weighting": "bm25", "normalize": true, "min_similarity": 0.1}'),
+    ('hybrid', true, '{"parts": [{"method": "item_knn", "weight": 2}, {"method": "user_knn", "weight": 1}, {"method": "baseline", "weight": 1}, {"method": "popular", "weight": 0.5}]}'),
+    ('hybrid', true, '{"depth": 4, "parts": [{"method": "ease", "weight": 2, "label": "a/b"}, {"method": "item_knn", "weight": 0}, {"method": "ials", "weight": 1}, {"method": "baseline", "weight": 3}]}'),
+    ('hybrid', false, '{"depth": 3, "parts": [{"method": "user_knn", "options": {"k": 2}, "weight": 1}, {"method": "user_knn", "label": "wide", "weight": 1}, {"method": "popular", "weight": 0.5}]}'),
+    ('hybrid', true, '{"parts": [{"method": "ials", "weight": 1}, {"method": "ials", "label": "small", "options": {"factors": 3}, "weight": 1}]}'),
     ('ease', true, '{}'), ('ease', false, '{}'),
     ('ease', true, '{"binarize": false, "l2": 10, "k": 5, "user_regularization": 2}'), ('ease', false, '{"k": 0, "l2": 1}')) c(m, explicit, o);
 
@@ -139,6 +143,9 @@ FROM (VALUES
     ('popular', true, '{}'), ('popular', false, '{}'), ('baseline', true, '{"user_regularization": 3}'),
     ('item_knn', true, '{"center": "item", "k": 5, "normalize": true}'),
     ('user_knn', true, '{"center": "user", "similarity": "pearson", "k": 5, "min_similarity": -1, "normalize": true}'),
+    ('hybrid', true, '{"parts": [{"method": "item_knn", "weight": 2}, {"method": "user_knn", "weight": 1}, {"method": "baseline", "weight": 1}, {"method": "popular", "weight": 0.5}]}'),
+    ('hybrid', true, '{"depth": 4, "parts": [{"method": "ease", "weight": 2, "label": "a/b"}, {"method": "item_knn", "weight": 0}, {"method": "ials", "weight": 1}, {"method": "baseline", "weight": 3}]}'),
+    ('hybrid', false, '{"depth": 3, "parts": [{"method": "user_knn", "options": {"k": 2}, "weight": 1}, {"method": "user_knn", "label": "wide", "weight": 1}, {"method": "popular", "weight": 0.5}]}'),
     ('ease', true, '{}'), ('ease', false, '{"k": 4}'),
     ('als', true, '{"factors": 3}'), ('bayes_mf', true, '{"factors": 3, "samples": 4}'), ('bpr', false, '{"factors": 6}')) c(m, explicit, o);
 SELECT method, explicit, count(*) AS configurations, sum(listed) AS listed, sum(lists) AS differ, sum(predicted) AS predicted,
