@@ -19,7 +19,8 @@ RETURNS TABLE (
     rating_max real,
     factors real[],
     user_count integer,
-    prior bytea)
+    prior bytea,
+    item_prior bytea)
 AS 'MODULE_PATHNAME', 'socrec_item_factors'
 LANGUAGE c STABLE PARALLEL UNSAFE COST 1000000 ROWS 10000;
 
@@ -106,6 +107,13 @@ LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10;
 
 COMMENT ON FUNCTION factor_direction IS 'factors of an item without its biases, at length 1';
 
+CREATE FUNCTION factor_exchange(prior bytea, factors real[]) RETURNS real[]
+AS 'MODULE_PATHNAME', 'socrec_factor_exchange'
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10;
+
+COMMENT ON FUNCTION factor_exchange IS
+    'factors of a user in the place of an item''s, so that items can be folded in given users; and of an item so folded in, as they are stored';
+
 CREATE FUNCTION pack_factors_accumulate(internal, integer, double precision, real[]) RETURNS internal
 AS 'MODULE_PATHNAME', 'socrec_pack_factors_accumulate'
 LANGUAGE c IMMUTABLE PARALLEL SAFE;
@@ -188,8 +196,9 @@ COMMENT ON FUNCTION predicts_ratings IS 'whether what a method predicts is a rat
 -- Blocks are numbered by falling length of the items' vectors, and the product of two
 -- vectors is at most that of their lengths.  So a list is made from the first blocks,
 -- and from those of the others that can still hold an item as good as its last.
--- Items come to a block until it fills a page, so that it is read where it lies.
-CREATE FUNCTION factor_template(part text) RETURNS text
+-- Items come to a block until it fills a page, so that it is read where it lies; those
+-- after a number, to the ones that there are.
+CREATE FUNCTION factor_template(part text, after integer DEFAULT 0) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT CASE part
@@ -198,10 +207,11 @@ BEGIN ATOMIC
             WITH (toast_tuple_target = 8160, vacuum_truncate = off)'
         WHEN 'blocks' THEN '
         INSERT INTO %1$I.item_block
-            SELECT o.block, max(o.length) * 1.00001, socrec.pack_factors(o.id, o.norm, o.factors ORDER BY o.n)
+            SELECT (SELECT coalesce(max(b.block) + 1, 0) FROM %1$I.item_block b) + o.block, max(o.length) * 1.00001, socrec.pack_factors(o.id, o.norm, o.factors ORDER BY o.n)
             FROM (SELECT i.id, i.norm, i.factors, i.length, row_number() OVER w AS n,
                     ((row_number() OVER w - 1) / greatest(1, (current_setting(''block_size'')::integer - 88) / (4 * cardinality(i.factors) + 8)))::integer AS block
-                FROM (SELECT i.id, i.norm, i.factors, sqrt(socrec.factor_score(i.factors, i.factors)) AS length FROM %1$I.item i) i
+                FROM (SELECT i.id, i.norm, i.factors, sqrt(socrec.factor_score(i.factors, i.factors)) AS length
+                    FROM %1$I.item i WHERE i.id > ' || after || ') i
                 WINDOW w AS (ORDER BY i.length DESC, i.id)) o
             GROUP BY o.block
             ORDER BY o.block'

@@ -114,7 +114,7 @@ BEGIN ATOMIC
         'CREATE TABLE %1$I.fit (
             rating_mean float8, rating_min float8, rating_max float8,
             rating_count bigint NOT NULL, user_count bigint NOT NULL, item_count bigint NOT NULL'
-            || CASE WHEN factor_options(m.method) IS NULL THEN '' ELSE ', prior bytea' END || ')',
+            || CASE WHEN factor_options(m.method) IS NULL THEN '' ELSE ', prior bytea, item_prior bytea' END || ')',
         'COMMENT ON TABLE %1$I.fit IS ''what the model was fitted on, one row''',
         'CREATE TABLE %1$I.item (
             id integer PRIMARY KEY, %3$I %5$s %13$s NOT NULL UNIQUE, rating_count integer NOT NULL,
@@ -131,8 +131,9 @@ BEGIN ATOMIC
     ELSE ARRAY[
         'ALTER TABLE %1$I.item ALTER COLUMN factors SET STORAGE EXTERNAL',
         'COMMENT ON COLUMN %1$I.item.factors IS ''the vector whose product with that of a user, as socrec.fold_in makes it, is a score''',
-        'ALTER TABLE %1$I.fit ALTER COLUMN prior SET STORAGE EXTERNAL',
+        'ALTER TABLE %1$I.fit ALTER COLUMN prior SET STORAGE EXTERNAL, ALTER COLUMN item_prior SET STORAGE EXTERNAL',
         'COMMENT ON COLUMN %1$I.fit.prior IS ''what is common to all users, for socrec.fold_in''',
+        'COMMENT ON COLUMN %1$I.fit.item_prior IS ''what is common to all items, to fold new ones in''',
         factor_template('table'),
         'ALTER TABLE %1$I.item_block ALTER COLUMN items SET STORAGE EXTERNAL',
         'CREATE INDEX ON %1$I.item_block (bound)',
@@ -199,7 +200,7 @@ BEGIN
             INSERT INTO %%1$I.fit
                 SELECT sum(mean * rating_count) / sum(rating_count), min(rating_min), max(rating_max),
                     coalesce(sum(rating_count), 0), coalesce(max(user_count), 0), count(*)'
-                || CASE WHEN has_factors THEN ', (SELECT prior FROM fitted WHERE id = 1)' ELSE '' END || '
+                || CASE WHEN has_factors THEN ', (SELECT prior FROM fitted WHERE id = 1), (SELECT item_prior FROM fitted WHERE id = 1)' ELSE '' END || '
                 FROM fitted',
             replace(quote_literal(query), '%', '%%'), baseline,
             CASE m.method WHEN 'item_knn' THEN replace(neighbors, '%', '%%') ELSE 'k => 0' END,

@@ -21,14 +21,14 @@
 #include "socrec.h"
 #include "stored.h"
 
-#define TOPK_PREFIX score
-#define TOPK_SCORE double
-#include "topk.h"
-
 #define MAX_LIST 1000000
 
 /* Users between two reports of progress. */
 #define REPORT_USERS 256
+
+/* Ratings, and items in lists, of users whose lists are made together. */
+#define TOGETHER_RATINGS 4000000
+#define TOGETHER_ENTRIES 1000000
 
 /* Ratings and a method fitted to them. */
 typedef struct Batch
@@ -144,33 +144,35 @@ write_item(const ListWriter *writer, const Ratings *ratings, int32 row, int32 ra
 
 /*
  * The list of one user: the best columns, then the most popular ones without a
- * score.
+ * score.  No scores: every column has one, if the user has ratings.
  */
 static void
 write_list(const ListWriter *writer, const Batch *batch, int32 row, const double *scores,
 		   const score_heap *heap)
 {
 	const Ratings *ratings = batch->ratings;
+	bool all_scored = scores == NULL && ratings->row_start[row + 1] > ratings->row_start[row];
 	int32 rank = 0;
 
 	for (; rank < heap->n; rank++)
 		write_item(writer, ratings, row, rank + 1, heap->entries[rank].id,
 				   heap->entries[rank].score, writer->own);
-	for (int32 column = 0; column < ratings->n_columns && rank < heap->capacity; column++)
-		if (isnan(scores[column]))
+	for (int32 column = 0; column < ratings->n_columns && rank < heap->capacity && !all_scored;
+		 column++)
+		if (scores == NULL || isnan(scores[column]))
 			write_item(writer, ratings, row, ++rank, column, batch->popularity[column],
 					   writer->popular);
 }
 
+/*
+ * The lists of all users, one after the other.
+ */
 static void
-write_lists(Batch *batch, ReturnSetInfo *result, int32 n)
+write_one_by_one(Batch *batch, const ListWriter *writer, int32 capacity)
 {
 	const Ratings *ratings = batch->ratings;
-	ListWriter writer = {.result = result,
-						 .own = CStringGetTextDatum(batch->method->name),
-						 .popular = CStringGetTextDatum("popular")};
 	double *scores = budget_alloc(&batch->part, ratings->n_columns, sizeof(double), "scores");
-	score_heap heap = {.capacity = Min(n, ratings->n_columns)};
+	score_heap heap = {.capacity = capacity};
 
 	heap.entries = budget_alloc(&batch->part, heap.capacity, sizeof(score_entry), "scores");
 	for (int32 row = 0; row < ratings->n_rows; row++)
@@ -182,8 +184,59 @@ write_lists(Batch *batch, ReturnSetInfo *result, int32 n)
 			progress_report(&batch->progress, "%d of %d users", row, ratings->n_rows);
 		batch->method->score(batch->fitted, &user, scores);
 		best_columns(ratings, &user, scores, &heap);
-		write_list(&writer, batch, row, scores, &heap);
+		write_list(writer, batch, row, scores, &heap);
 	}
+}
+
+/*
+ * The same by a method that makes the lists of many users at once.
+ */
+static void
+write_together(Batch *batch, const ListWriter *writer, int32 capacity)
+{
+	const Ratings *ratings = batch->ratings;
+	int32 room = Min(ratings->n_rows, TOGETHER_ENTRIES / Max(capacity, 1) + 1);
+	MethodUser *users = budget_alloc(&batch->part, room, sizeof(MethodUser), "lists");
+	score_heap *heaps = budget_alloc(&batch->part, room, sizeof(score_heap), "lists");
+	score_entry *entries =
+		budget_alloc(&batch->part, mul_size(room, capacity), sizeof(score_entry), "lists");
+	int32 first = 0;
+
+	while (first < ratings->n_rows)
+	{
+		int32 n = 0;
+
+		while (n < room && first + n < ratings->n_rows &&
+			   (n == 0 ||
+				ratings->row_start[first + n + 1] - ratings->row_start[first] < TOGETHER_RATINGS))
+		{
+			users[n] = batch_user(ratings, first + n);
+			heaps[n] = (score_heap){.capacity = capacity, .entries = entries + (Size) n * capacity};
+			n++;
+		}
+		progress_report(&batch->progress, "%d of %d users", first, ratings->n_rows);
+		batch->method->lists(batch->fitted, users, n, heaps);
+		for (int32 i = 0; i < n; i++)
+		{
+			CHECK_FOR_INTERRUPTS();
+			write_list(writer, batch, first + i, NULL, &heaps[i]);
+		}
+		first += n;
+	}
+}
+
+static void
+write_lists(Batch *batch, ReturnSetInfo *result, int32 n)
+{
+	ListWriter writer = {.result = result,
+						 .own = CStringGetTextDatum(batch->method->name),
+						 .popular = CStringGetTextDatum("popular")};
+	int32 capacity = Min(n, batch->ratings->n_columns);
+
+	if (batch->method->lists != NULL)
+		write_together(batch, &writer, capacity);
+	else
+		write_one_by_one(batch, &writer, capacity);
 }
 
 static void

@@ -268,6 +268,21 @@ socrec_factor_direction(PG_FUNCTION_ARGS)
 }
 
 /*
+ * factor_exchange(prior, factors): a user's vector in the place of an item's, and back.
+ */
+PG_FUNCTION_INFO_V1(socrec_factor_exchange);
+Datum
+socrec_factor_exchange(PG_FUNCTION_ARGS)
+{
+	FactorPrior *prior = factor_prior_unpack(PG_GETARG_BYTEA_P(0));
+	int32 length = factor_length(&prior->shape);
+	ArrayType *exchanged = make_floats(length);
+
+	factor_exchange(prior, PG_GETARG_FLOATS(1, NULL, length), (float *) ARR_DATA_PTR(exchanged));
+	PG_RETURN_ARRAYTYPE_P(exchanged);
+}
+
+/*
  * A block of items: their numbers, the norms of their factors, and their vectors one
  * after the other.
  */
@@ -551,7 +566,7 @@ item_array(const FactorModel *model, int32 item)
 }
 
 /*
- * One row for each item; the prior stands in the first.
+ * One row for each item; the priors stand in the first.
  */
 static void
 write_items(ReturnSetInfo *result, const Ratings *ratings, const RatingStatistics *statistics,
@@ -576,13 +591,17 @@ write_items(ReturnSetInfo *result, const Ratings *ratings, const RatingStatistic
 						  Float4GetDatum(statistics->maximum[column]),
 						  PointerGetDatum(item_array(model, column)),
 						  Int32GetDatum(ratings->n_rows),
+						  (Datum) 0,
 						  (Datum) 0};
 		bool nulls[lengthof(values)] = {0};
 
 		CHECK_FOR_INTERRUPTS();
 		nulls[10] = column > 0;
-		if (column == 0)
+		nulls[11] = column > 0 || model->item_prior == NULL;
+		if (!nulls[10])
 			values[10] = PointerGetDatum(factor_prior_pack(&model->prior));
+		if (!nulls[11])
+			values[11] = PointerGetDatum(factor_prior_pack(model->item_prior));
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(row_context);
@@ -592,7 +611,7 @@ write_items(ReturnSetInfo *result, const Ratings *ratings, const RatingStatistic
 
 /*
  * item_factors(query, item_type, method, options) returns (id, item, rating_count,
- * mean, bias, norm, rating_min, rating_max, factors, user_count, prior): the items of
+ * mean, bias, norm, rating_min, rating_max, factors, user_count, prior, item_prior): the items of
  * a query (user, item[, rating]) with their factors by a method, whose options are
  * those of model_options.
  *

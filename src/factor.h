@@ -77,6 +77,8 @@ typedef struct FactorPrior
 typedef struct FactorModel
 {
 	FactorPrior prior;
+	FactorPrior
+		*item_prior; /* the same for items, given users: folds new items in; NULL: none do */
 	int32 n_items;
 	float *items; /* n_items * n_samples * width, item by item */
 } FactorModel;
@@ -145,6 +147,8 @@ extern double fold_in_contribution(const FactorPrior *prior, const float *influe
 								   const float *item, double rating);
 extern double fold_in_base(const FactorPrior *prior, const float *influence, const float *item);
 extern double fold_in_deviation(const FoldIn *fold, const float *item);
+extern FactorPrior *factor_prior_create(const FactorShape *shape, Budget *budget);
+extern void factor_exchange(const FactorPrior *prior, const float *vector, float *exchanged);
 extern void factor_singular(void) pg_attribute_noreturn();
 extern double factor_norm(const FactorShape *shape, const float *vector);
 

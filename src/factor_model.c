@@ -10,13 +10,11 @@
 #include "factor.h"
 
 /*
- * Room for a model of that shape, all zero but for what the shape says.
+ * A prior of that shape, all zero but for what the shape says.
  */
-FactorModel *
-factor_model_create(const FactorShape *shape, int32 n_items, Budget *budget)
+static void
+init_prior(FactorPrior *prior, const FactorShape *shape, Budget *budget)
 {
-	FactorModel *model = budget_alloc(budget, 1, sizeof(FactorModel), "factors");
-	FactorPrior *prior = &model->prior;
 	Size solved = factor_solved(shape);
 	Size samples = shape->n_samples;
 
@@ -25,6 +23,26 @@ factor_model_create(const FactorShape *shape, int32 n_items, Budget *budget)
 	prior->noise = budget_alloc(budget, samples, sizeof(double), "factors");
 	prior->precision = budget_alloc(budget, samples * solved * solved, sizeof(float), "factors");
 	prior->shift = budget_alloc(budget, samples * solved, sizeof(float), "factors");
+}
+
+FactorPrior *
+factor_prior_create(const FactorShape *shape, Budget *budget)
+{
+	FactorPrior *prior = budget_alloc(budget, 1, sizeof(FactorPrior), "factors");
+
+	init_prior(prior, shape, budget);
+	return prior;
+}
+
+/*
+ * Room for a model of that shape, all zero but for what the shape says.
+ */
+FactorModel *
+factor_model_create(const FactorShape *shape, int32 n_items, Budget *budget)
+{
+	FactorModel *model = budget_alloc(budget, 1, sizeof(FactorModel), "factors");
+
+	init_prior(&model->prior, shape, budget);
 	model->n_items = n_items;
 	model->items =
 		budget_alloc(budget, (Size) n_items * factor_length(shape), sizeof(float), "factors");
@@ -288,6 +306,32 @@ fold_in_deviation(const FoldIn *fold, const float *item)
 	pfree(b);
 	sum /= shape->n_samples;
 	return sqrt(within / shape->n_samples + Max(squares / shape->n_samples - sum * sum, 0));
+}
+
+/*
+ * The vector of a user, as fold_in_solve gives it, in the place of an item's: then
+ * items can be folded in given users.  And back: by the prior that it was solved with.
+ *
+ *		[ bias + offset | factors | 1 ] / n_samples  ->  [ 1 | factors | bias ]
+ */
+void
+factor_exchange(const FactorPrior *prior, const float *vector, float *exchanged)
+{
+	const FactorShape *shape = &prior->shape;
+	int32 width = factor_width(shape);
+	float samples = (float) shape->n_samples;
+
+	for (int32 s = 0; s < shape->n_samples; s++, vector += width, exchanged += width)
+	{
+		double bias = shape->user_bias ? samples * vector[0] - prior->offset[s] : 0;
+
+		for (int32 f = shape->user_bias; f < shape->user_bias + shape->rank; f++)
+			exchanged[f] = samples * vector[f];
+		if (shape->user_bias)
+			exchanged[0] = 1;
+		if (shape->item_bias)
+			exchanged[width - 1] = (float) bias;
+	}
 }
 
 /*

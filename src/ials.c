@@ -103,6 +103,15 @@ PGDLLEXPORT void socrec_ials_solve(void *memory, ParallelCursor *cursor);
 
 #define AREA_POINTER(area, type, offset) ((type *) ((char *) (area) + (offset)))
 
+/* Four vectors, which are read together, as lanes. */
+typedef struct Rows
+{
+	const Lanes *row0;
+	const Lanes *row1;
+	const Lanes *row2;
+	const Lanes *row3;
+} Rows;
+
 ALWAYS_INLINE float
 sum_of(const Lanes *lanes)
 {
@@ -114,44 +123,91 @@ sum_of(const Lanes *lanes)
 }
 
 /*
- * out += a0 * x0 + ... + a3 * x3, of vectors of n lanes.
+ * out += a0 * row0 + ... + a3 * row3, of vectors of n lanes.
  */
 ALWAYS_INLINE void
-add_four(Lanes *restrict out, const float *a, const Lanes *const x[4], int32 n)
+add_four(Lanes *restrict out, Rows rows, float a0, float a1, float a2, float a3, int32 n)
 {
 	for (int32 i = 0; i < n; i++)
-		out[i] += (a[0] * x[0][i] + a[1] * x[1][i]) + (a[2] * x[2][i] + a[3] * x[3][i]);
+		out[i] += (a0 * rows.row0[i] + a1 * rows.row1[i]) + (a2 * rows.row2[i] + a3 * rows.row3[i]);
+}
+
+/*
+ * The products of four rows with x, in two sums each, so that none waits for its
+ * last addition.
+ */
+ALWAYS_INLINE void
+multiply_four(Rows rows, const Lanes *restrict x, int32 n, float *products)
+{
+	Lanes even0 = {0}, even1 = {0}, even2 = {0}, even3 = {0};
+	Lanes odd0 = {0}, odd1 = {0}, odd2 = {0}, odd3 = {0};
+	int32 i = 0;
+
+	for (; i + 2 <= n; i += 2)
+	{
+		even0 += rows.row0[i] * x[i];
+		even1 += rows.row1[i] * x[i];
+		even2 += rows.row2[i] * x[i];
+		even3 += rows.row3[i] * x[i];
+		odd0 += rows.row0[i + 1] * x[i + 1];
+		odd1 += rows.row1[i + 1] * x[i + 1];
+		odd2 += rows.row2[i + 1] * x[i + 1];
+		odd3 += rows.row3[i + 1] * x[i + 1];
+	}
+	if (i < n)
+	{
+		even0 += rows.row0[i] * x[i];
+		even1 += rows.row1[i] * x[i];
+		even2 += rows.row2[i] * x[i];
+		even3 += rows.row3[i] * x[i];
+	}
+	even0 += odd0;
+	even1 += odd1;
+	even2 += odd2;
+	even3 += odd3;
+	products[0] = sum_of(&even0);
+	products[1] = sum_of(&even1);
+	products[2] = sum_of(&even2);
+	products[3] = sum_of(&even3);
 }
 
 /*
  * out += sum over n rows of weight * (target - <row, x>) * row: what is left to
  * explain for target 1, and, with its sign changed, the product of x with the
  * matrix of the equations for target 0.  Four rows at a time: x and out are then
- * read once for all of them.
+ * read once for all of them, and a row is in the nearest cache when it is added.
  */
 WIDE_FLOATS static void
 add_rows(const float *factors, const int32 *rows, const float *weights, int64 n, int32 stride,
 		 const float *x, float target, float *out)
 {
-	int32 n_lanes = stride / LANES;
-	const Lanes *xs = (const Lanes *) x;
-
 	for (int64 p = 0; p < n; p += 4)
 	{
 		int32 m = (int32) Min(n - p, 4);
-		const Lanes *row[4];
+		int64 p1 = p + (m > 1), p2 = p + 2 * (m > 2), p3 = p + 3 * (m > 3);
+		Rows four = {(const Lanes *) (factors + (Size) rows[p] * stride),
+					 (const Lanes *) (factors + (Size) rows[p1] * stride),
+					 (const Lanes *) (factors + (Size) rows[p2] * stride),
+					 (const Lanes *) (factors + (Size) rows[p3] * stride)};
 		float a[4];
-		Lanes sums[4] = {{0}};
 
+		multiply_four(four, (const Lanes *) x, stride / LANES, a);
 		for (int32 k = 0; k < 4; k++)
-			row[k] = (const Lanes *) (factors + (Size) rows[p + (k < m ? k : 0)] * stride);
-		for (int32 i = 0; i < n_lanes; i++)
-			for (int32 k = 0; k < 4; k++)
-				sums[k] += row[k][i] * xs[i];
-		for (int32 k = 0; k < 4; k++)
-			a[k] = k < m ? (weights == NULL ? 1 : weights[p + k]) * (target - sum_of(&sums[k])) : 0;
-		add_four((Lanes *) out, a, row, n_lanes);
+			a[k] = k < m ? (weights == NULL ? 1 : weights[p + k]) * (target - a[k]) : 0;
+		add_four((Lanes *) out, four, a[0], a[1], a[2], a[3], stride / LANES);
 	}
+}
+
+/*
+ * Four rows of a matrix from the given one on; the last one again behind the end.
+ */
+ALWAYS_INLINE Rows
+four_rows(const float *matrix, int32 row, int32 n, int32 stride)
+{
+	return (Rows){(const Lanes *) (matrix + (Size) row * stride),
+				  (const Lanes *) (matrix + (Size) Min(row + 1, n - 1) * stride),
+				  (const Lanes *) (matrix + (Size) Min(row + 2, n - 1) * stride),
+				  (const Lanes *) (matrix + (Size) Min(row + 3, n - 1) * stride)};
 }
 
 /*
@@ -161,17 +217,8 @@ WIDE_FLOATS static void
 add_gram(const float *gram, float ridge, int32 stride, const float *x, float sign, float *out)
 {
 	for (int32 j = 0; j < stride; j += 4)
-	{
-		const Lanes *row[4];
-		float a[4];
-
-		for (int32 k = 0; k < 4; k++)
-		{
-			row[k] = (const Lanes *) (gram + (Size) (j + k) * stride);
-			a[k] = sign * x[j + k];
-		}
-		add_four((Lanes *) out, a, row, stride / LANES);
-	}
+		add_four((Lanes *) out, four_rows(gram, j, stride, stride), sign * x[j], sign * x[j + 1],
+				 sign * x[j + 2], sign * x[j + 3], stride / LANES);
 	for (int32 j = 0; j < stride; j++)
 		out[j] += sign * ridge * x[j];
 }
@@ -184,19 +231,14 @@ add_squares(const float *factors, int32 n, int32 stride, float *gram)
 {
 	for (int32 row = 0; row < n; row += 4)
 	{
-		const float *x[4];
+		Rows four = four_rows(factors, row, n, stride);
+		int32 m = n - row;
 
-		for (int32 k = 0; k < 4; k++)
-			x[k] = factors + (Size) Min(row + k, n - 1) * stride;
 		for (int32 j = 0; j < stride; j++)
-		{
-			float a[4];
-
-			for (int32 k = 0; k < 4; k++)
-				a[k] = row + k < n ? x[k][j] : 0;
-			add_four((Lanes *) (gram + (Size) j * stride), a, (const Lanes *const *) x,
-					 stride / LANES);
-		}
+			add_four((Lanes *) (gram + (Size) j * stride), four, ((const float *) four.row0)[j],
+					 m > 1 ? ((const float *) four.row1)[j] : 0,
+					 m > 2 ? ((const float *) four.row2)[j] : 0,
+					 m > 3 ? ((const float *) four.row3)[j] : 0, stride / LANES);
 	}
 }
 
@@ -521,7 +563,28 @@ open_area(ParallelArea *area, const Ratings *ratings, const IalsOptions *options
 }
 
 /*
- * What the items say: their vectors, and their Gram matrix as the prior of users.
+ * What is common to all rows of a side: the Gram matrix of the other one.
+ */
+static void
+read_prior(ParallelArea *area, int32 which, FactorPrior *prior)
+{
+	Ials *ials = area->memory;
+	const IalsOptions *options = &ials->options;
+	const float *gram = AREA_POINTER(ials, float, ials->gram);
+
+	prior->target = FACTOR_PREFERENCE;
+	prior->regularization = options->regularization;
+	prior->exponent = options->exponent;
+	prior->count_offset = options->unobserved_weight * ials->sides[1 - which].n;
+	ials->solving = which;
+	make_gram(area);
+	for (int32 i = 0; i < options->rank; i++)
+		memcpy(prior->precision + (Size) i * options->rank, gram + (Size) i * ials->stride,
+			   options->rank * sizeof(float));
+}
+
+/*
+ * What was learned: the items' vectors, and what folds users and new items in.
  */
 static FactorModel *
 read_model(ParallelArea *area, Budget *budget)
@@ -531,19 +594,11 @@ read_model(ParallelArea *area, Budget *budget)
 	const Side *items = &ials->sides[1];
 	FactorShape shape = {.rank = options->rank, .n_samples = 1};
 	FactorModel *model = factor_model_create(&shape, items->n, budget);
-	FactorPrior *prior = &model->prior;
 	const float *factors = AREA_POINTER(ials, float, items->factors);
-	const float *gram = AREA_POINTER(ials, float, ials->gram);
 
-	prior->target = FACTOR_PREFERENCE;
-	prior->regularization = options->regularization;
-	prior->exponent = options->exponent;
-	prior->count_offset = options->unobserved_weight * items->n;
-	ials->solving = 0;
-	make_gram(area);
-	for (int32 i = 0; i < shape.rank; i++)
-		memcpy(prior->precision + (Size) i * shape.rank, gram + (Size) i * ials->stride,
-			   shape.rank * sizeof(float));
+	model->item_prior = factor_prior_create(&shape, budget);
+	read_prior(area, 0, &model->prior);
+	read_prior(area, 1, model->item_prior);
 	for (int32 item = 0; item < items->n; item++)
 		memcpy(model->items + (Size) item * shape.rank, factors + (Size) item * ials->stride,
 			   shape.rank * sizeof(float));

@@ -12,6 +12,7 @@
 #include "utils/jsonb.h"
 
 #include "factor.h"
+#include "prediction.h"
 #include "ratings.h"
 #include "stored.h"
 
@@ -22,6 +23,17 @@ typedef struct MethodUser
 	const KnnEntry *ratings; /* by column of the ratings fitted to, ascending */
 	int32 n;
 } MethodUser;
+
+/*
+ * The user's rating of a column, NULL without.
+ */
+static inline const KnnEntry *
+method_user_rating(const MethodUser *user, int32 column)
+{
+	int32 place = column_place(user->ratings, sizeof(KnnEntry), user->n, column);
+
+	return place < user->n && user->ratings[place].column == column ? &user->ratings[place] : NULL;
+}
 
 typedef struct MethodPrediction
 {
@@ -57,6 +69,13 @@ typedef struct Method
 	 * column; then the columns without, by column; without those rated.
 	 */
 	void (*score)(void *fitted, const MethodUser *user, double *scores);
+
+	/*
+	 * Optional, of methods with a score for every column of a user who has
+	 * ratings: the columns that head that list, best first, as many as the heap of
+	 * each user has room for.  All heaps have the same.
+	 */
+	void (*lists)(void *fitted, const MethodUser *users, int32 n_users, score_heap *heaps);
 
 	/*
 	 * What predictions() gives for n columns; -1 is an item that was not among

@@ -106,15 +106,15 @@ baseline_taste(const Baseline *baseline, const MethodUser *user)
 Taste
 baseline_taste_without(const Baseline *baseline, Taste taste, const MethodUser *user, int32 column)
 {
-	int32 place = column_place(user->ratings, sizeof(KnnEntry), user->n, column);
+	const KnnEntry *rating = method_user_rating(user, column);
 
-	if (place == user->n || user->ratings[place].column != column)
+	if (rating == NULL)
 		return taste;
 	if (taste.n == 1)
 		return (Taste){0};
 	taste.n--;
-	taste.sum -= user->ratings[place].value;
-	taste.residual -= residual(baseline, &user->ratings[place]);
+	taste.sum -= rating->value;
+	taste.residual -= residual(baseline, rating);
 	return taste;
 }
 

@@ -13,7 +13,7 @@
 #include "utils/array.h"
 
 #include "equations.h"
-#include "factor.h"
+#include "factor_lists.h"
 #include "method.h"
 #include "method_baseline.h"
 #include "query.h"
@@ -27,6 +27,8 @@ typedef struct Factorization
 	FoldIn fold;
 	float *user;
 	float *scores;
+	int32 *order; /* of items, once there were lists */
+	Budget budget;
 } Factorization;
 
 /*
@@ -41,6 +43,7 @@ start(const Method *method, FactorModel *model, Budget *budget)
 
 	fitted->name = method->name;
 	fitted->model = model;
+	fitted->budget = *budget;
 	fold_in_init(&fitted->fold, &model->prior, sums);
 	fitted->user = budget_alloc(budget, factor_length(shape), sizeof(float), "factors");
 	fitted->scores = budget_alloc(budget, model->n_items, sizeof(float), "scores");
@@ -174,6 +177,16 @@ score(void *opaque, const MethodUser *user, double *scores)
 		scores[column] = fitted->scores[column];
 }
 
+static void
+lists(void *opaque, const MethodUser *users, int32 n_users, score_heap *heaps)
+{
+	Factorization *fitted = opaque;
+
+	if (fitted->order == NULL)
+		fitted->order = factor_lists_order(fitted->model, &fitted->budget);
+	factor_lists_make(fitted->model, fitted->order, users, n_users, heaps, &fitted->budget);
+}
+
 /*
  * The score as a rating, of the user without the rating of the item asked for.
  */
@@ -206,8 +219,7 @@ predict(void *opaque, const MethodUser *user, const int32 *columns, int32 n,
 		item = item_vector(model, columns[i]);
 		if (without.n < taste.n)
 		{
-			int32 place = column_place(user->ratings, sizeof(KnnEntry), user->n, columns[i]);
-			double rating = user->ratings[place].value;
+			double rating = method_user_rating(user, columns[i])->value;
 
 			fold_in_remove(&fitted->fold, item, rating);
 			solve(fitted);
@@ -240,6 +252,7 @@ predict(void *opaque, const MethodUser *user, const int32 *columns, int32 n,
 									.fit = fit_##method,                                           \
 									.load = load_##method,                                         \
 									.score = score,                                                \
+									.lists = lists,                                                \
 									.predict = predict,                                            \
 									.only_ranks = ranks,                                           \
 									.factorize = fit_of_method}

@@ -146,6 +146,32 @@ CALL refit('kept');
 CALL rollback('kept');
 SELECT count(*) FROM former f FULL JOIN (SELECT u AS user_id, r.* FROM generate_series(1, 59) u, kept.recommend(u) r) r USING (user_id, rank)
 WHERE user_id < 60 AND (f.item_id <> r.item_id OR f.score <> r.score) IS NOT FALSE;
+-- new items are folded in from the users who rated them, if those are known
+SELECT count(create_model('grown', 'seen', rating_column => NULL, method => 'ials', options => '{"factors": 8, "holdout": 0, "iterations": 20, "unobserved_weight": 0.2}'));
+SELECT fold_in_items(m) FROM model m WHERE name = 'grown';
+BEGIN;
+INSERT INTO seen SELECT user_id, 1000 + item_id, rating FROM seen WHERE item_id IN (4, 5, 6);
+INSERT INTO seen VALUES (2000, 1000, 1), (2000, 4, 1), (2001, 1001, 1), (1, 1001, 1);
+SELECT fold_in_items(m) FROM model m WHERE name = 'grown';
+SELECT i.id - f.item_count + 5 AS n, i.item_id, i.rating_count, abs(i.norm - sqrt(factor_score(i.factors, i.factors))) < 1e-5 AS norm,
+    (SELECT s.item_id FROM grown.similar_items(i.item_id, 2) s WHERE s.item_id < 1000 LIMIT 1) AS like
+FROM grown.item i, grown.fit f WHERE i.item_id >= 1000 ORDER BY i.id;
+-- as a fit would, had it known the users as they are now
+SELECT count(*), bool_and(abs(factor_score(w.factors, i.factors) - factor_score(w.factors, x.factors)) < 1e-3) AS same
+FROM grown.fit f CROSS JOIN grown.item i CROSS JOIN LATERAL (
+        SELECT fold_in(f.item_prior, u.factors, 1) AS factors
+        FROM seen s CROSS JOIN LATERAL (
+            SELECT fold_in(f.prior, j.factors, 1) AS factors FROM seen t JOIN grown.item j USING (item_id)
+            WHERE t.user_id = s.user_id AND j.item_id < 1000) u
+        WHERE s.item_id = i.item_id) x
+    CROSS JOIN LATERAL (SELECT fold_in(f.prior, j.factors, 1) AS factors FROM grown.item j WHERE j.id % 10 = 3) w
+WHERE i.item_id >= 1000;
+SELECT fold_in_items(m) FROM model m WHERE name = 'grown';
+SELECT count(*) = (SELECT count(*) FROM grown.item) AS all_in_blocks, count(*) = (SELECT item_count FROM grown.fit) AS counted
+FROM grown.item i CROSS JOIN LATERAL unnest((SELECT top_factors(b.items, i.factors, 1000, NULL, NULL, false) FROM grown.item_block b)) t WHERE i.id = 1;
+SELECT count(*) > 0 AS recommended FROM seen s CROSS JOIN LATERAL grown.recommend(s.user_id, 20) r WHERE s.item_id = 7 AND r.item_id > 1000;
+ROLLBACK;
+SELECT drop_model('grown');
 -- predictions are preferences, also of ratings that are weights
 SELECT source, min(prediction) > -1 AS low, max(prediction) < 2 AS high FROM kept.prediction_error e
     CROSS JOIN LATERAL (SELECT e.predicted) p(prediction) GROUP BY 1 ORDER BY 1;
