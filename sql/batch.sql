@@ -108,10 +108,12 @@ AS $$
     SELECT array_agg(socrec.fill_template(m, q.template) ORDER BY q.n)
         || CASE m.method WHEN 'hybrid' THEN socrec.hybrid_stored_queries(m) ELSE '{}' END
     FROM unnest(ARRAY['SELECT f.rating_mean, f.rating_min, f.rating_max, f.rating_count, f.user_count FROM %1$I.fit f',
-            'SELECT i.%3$I, i.id, i.rating_count, i.mean, i.bias' || CASE WHEN m.method IN ('item_knn', 'ease') THEN ', i.neighbors' ELSE '' END
+            'SELECT i.%3$I, i.id, i.rating_count, i.mean, i.bias' || CASE WHEN m.method = 'item_knn' OR socrec.weight_options(m.method) IS NOT NULL THEN ', i.neighbors' ELSE '' END
                 || ' FROM %1$I.item i ORDER BY i.id']
         || CASE m.method WHEN 'user_knn' THEN
             ARRAY['SELECT u.%2$I, u.id, u.rating_count, u.mean, u.bias, u.neighbors FROM %1$I.user_neighbor u ORDER BY u.id']
+            WHEN 'slope_one' THEN
+            ARRAY['SELECT i.%3$I, i.id, i.rating_count, i.mean, i.bias, i.deviations FROM %1$I.item i ORDER BY i.id']
         ELSE CASE WHEN socrec.factor_options(m.method) IS NULL THEN '{}'
             ELSE ARRAY['SELECT (SELECT f.prior FROM %1$I.fit f LIMIT 1), i.factors FROM %1$I.item i ORDER BY i.id'] END
         END) WITH ORDINALITY q(template, n)

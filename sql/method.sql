@@ -55,7 +55,7 @@ LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT format(template, m.name, m.user_column, m.item_column, u.type, i.type,
-        m.method, coalesce(m.options ->> 'normalize', 'false'), m.options ->> 'user_regularization',
+        m.method, coalesce(m.options ->> 'normalize', (m.method = 'slope_one')::text), m.options ->> 'user_regularization',
         CASE WHEN m.method NOT IN ('popular', 'baseline') THEN m.method
             WHEN m.rating_column IS NULL THEN 'popular' ELSE 'baseline' END,
         u.equality, i.equality, u.collation, i.collation)
@@ -85,7 +85,7 @@ COMMENT ON FUNCTION execute_templates IS 'executes templates of method.sql with 
 CREATE FUNCTION reference_rating(m model, user_mean text, user_bias text, item text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-    SELECT CASE coalesce(m.options ->> 'center', CASE m.method WHEN 'ease' THEN 'baseline' END)
+    SELECT CASE CASE m.method WHEN 'ease' THEN 'baseline' WHEN 'slim' THEN 'baseline' WHEN 'slope_one' THEN 'none' ELSE m.options ->> 'center' END
         WHEN 'none' THEN '0::float8'
         WHEN 'user' THEN user_mean
         WHEN 'item' THEN item || '.mean'
@@ -99,7 +99,10 @@ COMMENT ON FUNCTION reference_rating IS 'the expression of what a model measures
 CREATE FUNCTION scored_rating(m model) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-    SELECT CASE WHEN (m.options ->> 'binarize')::boolean THEN '1::float8' ELSE 'r.rating' END;
+    SELECT CASE WHEN (m.options ->> 'binarize')::boolean THEN '1::float8'
+        WHEN NOT (m.options ->> 'weighted')::boolean THEN '(
+            SELECT avg(o.rating) FROM %1$I.rating o JOIN %1$I.item j ON j.%3$I %11$s o.%3$I WHERE o.%2$I %10$s $1)'
+        ELSE 'r.rating' END;
 END;
 
 COMMENT ON FUNCTION scored_rating IS 'the expression of what a rating counts for in scores';
@@ -119,7 +122,8 @@ BEGIN ATOMIC
         'CREATE TABLE %1$I.item (
             id integer PRIMARY KEY, %3$I %5$s %13$s NOT NULL UNIQUE, rating_count integer NOT NULL,
             mean float8 NOT NULL, bias float8 NOT NULL, norm float8 NOT NULL, '
-            || CASE WHEN factor_options(m.method) IS NULL THEN 'neighbors socrec.svec' ELSE 'factors real[]' END || ')
+            || CASE WHEN factor_options(m.method) IS NULL THEN 'neighbors socrec.svec' ELSE 'factors real[]' END
+            || CASE m.method WHEN 'slope_one' THEN ', deviations socrec.svec' ELSE '' END || ')
             WITH (toast_tuple_target = 8160, vacuum_truncate = off)',
         'COMMENT ON TABLE %1$I.item IS ''what the model knows of every item''',
         'COMMENT ON COLUMN %1$I.item.id IS ''number in the model: 1 has the most ratings''',
@@ -127,7 +131,12 @@ BEGIN ATOMIC
         'COMMENT ON COLUMN %1$I.item.norm IS ''length of the vector that was compared'''
     ] || CASE WHEN factor_options(m.method) IS NULL THEN ARRAY[
         'ALTER TABLE %1$I.item ALTER COLUMN neighbors SET STORAGE EXTERNAL',
-        'COMMENT ON COLUMN %1$I.item.neighbors IS ''most similar items, number and similarity''']
+        'COMMENT ON COLUMN %1$I.item.neighbors IS ''' || CASE WHEN weight_options(m.method) IS NULL THEN 'most similar items, number and similarity'
+            ELSE 'number of another item, and the weight of a rating in its score' END || '''']
+    || CASE m.method WHEN 'slope_one' THEN ARRAY[
+        'ALTER TABLE %1$I.item ALTER COLUMN deviations SET STORAGE EXTERNAL',
+        'COMMENT ON COLUMN %1$I.item.deviations IS ''number of another item, and how much higher it is rated''']
+    ELSE '{}' END
     ELSE ARRAY[
         'ALTER TABLE %1$I.item ALTER COLUMN factors SET STORAGE EXTERNAL',
         'COMMENT ON COLUMN %1$I.item.factors IS ''the vector whose product with that of a user, as socrec.fold_in makes it, is a score''',
@@ -172,6 +181,7 @@ DECLARE
         m.options ->> 'similarity', m.options ->> 'min_support', m.options ->> 'shrinkage', m.options ->> 'center',
         m.options ->> 'weighting', m.options ->> 'min_similarity', m.options ->> 'k');
     has_factors boolean := socrec.factor_options(m.method) IS NOT NULL;
+    has_weights boolean := socrec.weight_options(m.method) IS NOT NULL;
     statements text[];
 BEGIN
     IF m.method = 'hybrid' THEN
@@ -184,12 +194,13 @@ BEGIN
         'DELETE FROM %1$I.fit',
         'DELETE FROM %1$I.item',
         format('WITH fitted AS MATERIALIZED (
-                SELECT * FROM socrec.' || CASE WHEN has_factors THEN 'item_factors(%1$s, NULL::%%5$s, %%6$L, %5$s::jsonb)' ELSE CASE m.method
-                    WHEN 'ease' THEN 'fit_item_weights(%1$s, NULL::%%5$s, %%6$L, %5$s::jsonb)'
-                    ELSE 'item_neighbors_typed(%1$s, NULL::%%5$s, %2$s, %3$s)' END END || '),
+                SELECT * FROM socrec.' || CASE WHEN has_factors THEN 'item_factors(%1$s, NULL::%%5$s, %%6$L, %5$s::jsonb)'
+                    WHEN has_weights THEN 'fit_item_weights(%1$s, NULL::%%5$s, %%6$L, %5$s::jsonb)'
+                    ELSE 'item_neighbors_typed(%1$s, NULL::%%5$s, %2$s, %3$s)' END || '),
             stored AS (
                 INSERT INTO %%1$I.item
-                SELECT id, item_id, rating_count, mean, bias, norm, ' || CASE WHEN has_factors THEN 'factors' ELSE 'neighbors' END || ' FROM fitted)'
+                SELECT id, item_id, rating_count, mean, bias, norm, ' || CASE WHEN has_factors THEN 'factors' ELSE 'neighbors' END
+                || CASE m.method WHEN 'slope_one' THEN ', deviations' ELSE '' END || ' FROM fitted)'
             || CASE m.method WHEN 'user_knn' THEN ',
             stored_users AS (
                 INSERT INTO %%1$I.user_neighbor
@@ -230,12 +241,13 @@ BEGIN ATOMIC
         LANGUAGE sql STABLE PARALLEL SAFE ROWS 10 COST 1000
         BEGIN ATOMIC
             WITH candidate AS MATERIALIZED (' ||
-    CASE WHEN m.method IN ('item_knn', 'ease') THEN '
+    CASE WHEN m.method = 'item_knn' OR weight_options(m.method) IS NOT NULL THEN '
                 SELECT t.rank::integer AS rank, t.id, t.score, t.support
                 FROM unnest((
-                    SELECT socrec.top_items(i.id, i.neighbors, ' || scored_rating(m) || ', $2, %7$s, $3, $4)
+                    SELECT socrec.top_items(i.id, i.neighbors, ' || scored_rating(m) || ', $2, %7$s, $3, $4' ||
+                        CASE m.method WHEN 'slope_one' THEN ', i.deviations' ELSE '' END || ')
                     FROM %1$I.rating r CROSS JOIN LATERAL (
-                        SELECT i.id, i.neighbors FROM %1$I.item i WHERE i.%3$I %11$s r.%3$I OFFSET 0) i
+                        SELECT i.id, i.neighbors' || CASE m.method WHEN 'slope_one' THEN ', i.deviations' ELSE '' END || ' FROM %1$I.item i WHERE i.%3$I %11$s r.%3$I OFFSET 0) i
                     WHERE r.%2$I %10$s $1)) WITH ORDINALITY AS t(id, score, support, rank)'
         WHEN m.method = 'user_knn' THEN '
                 SELECT row_number() OVER (ORDER BY s.score DESC, i.id)::integer AS rank, i.id, s.score, s.support
@@ -309,7 +321,8 @@ BEGIN ATOMIC
             profile AS MATERIALIZED (
                 SELECT i.*, r.rating
                 FROM %1$I.rating r CROSS JOIN LATERAL (
-                    SELECT i.id, i.mean, i.bias' || CASE WHEN m.method = 'ease' THEN ', i.neighbors' WHEN factor_options(m.method) IS NOT NULL THEN ', i.factors' ELSE '' END || '
+                    SELECT i.id, i.mean, i.bias' || CASE WHEN m.method = 'slope_one' THEN ', i.neighbors, i.deviations' WHEN weight_options(m.method) IS NOT NULL THEN ', i.neighbors'
+                        WHEN factor_options(m.method) IS NOT NULL THEN ', i.factors' ELSE '' END || '
                     FROM %1$I.item i WHERE i.%3$I %11$s r.%3$I OFFSET 0) i
                 WHERE r.%2$I %10$s $1 AND NOT ($3 AND r.held_out)),
             taste AS (
@@ -318,9 +331,12 @@ BEGIN ATOMIC
                 FROM f CROSS JOIN target t LEFT JOIN profile p ON p.id IS DISTINCT FROM t.id
                 GROUP BY t.n),
             neighborhood AS (' ||
-    CASE m.method
-        WHEN 'ease' THEN '
+    CASE CASE WHEN weight_options(m.method) IS NULL THEN m.method ELSE 'weights' END
+        WHEN 'weights' THEN '
                 SELECT t.n, socrec.' || CASE WHEN m.rating_column IS NULL THEN 'weighted_sum(w.weight, p.rating)'
+                    WHEN m.method = 'slope_one' THEN 'cf_predict(w.weight, '
+                        || CASE WHEN (m.options ->> 'weighted')::boolean THEN 'p.rating' ELSE 'u.mean' END
+                        || ' + coalesce(socrec.svec_get(p.deviations, t.id), 0))'
                     ELSE 'cf_predict(w.weight, p.rating - ' || reference_rating(m, 'u.mean', 'u.bias', 'p') || ')' END || ' AS residual,
                     count(w.weight)::integer AS support
                 FROM f CROSS JOIN target t JOIN taste u ON u.n = t.n JOIN profile p ON p.id <> t.id
@@ -384,7 +400,7 @@ BEGIN ATOMIC
         RETURNS TABLE (rank integer, %3$I %5$s, similarity float8)
         LANGUAGE sql STABLE PARALLEL SAFE ROWS 10 COST 1000
         BEGIN ATOMIC' ||
-    CASE WHEN (what, m.method) IN (('items', 'item_knn'), ('items', 'ease'), ('users', 'user_knn')) THEN replace('
+    CASE WHEN (what, m.method) IN (('items', 'item_knn'), ('items', 'ease'), ('items', 'slim'), ('users', 'user_knn')) THEN replace('
             SELECT row_number() OVER (ORDER BY w.weight DESC, w.id)::integer, o.%3$I, w.weight::float8
             FROM %1$I.TABLE t CROSS JOIN LATERAL socrec.svec_unnest(socrec.svec_top(t.neighbors, $2)) AS w(id, weight)
                 JOIN %1$I.TABLE o ON o.id = w.id
@@ -444,11 +460,12 @@ BEGIN ATOMIC
             SELECT ''popularity'', NULL::%5$s, NULL::float8, NULL::float8, t.rating_count::float8
             FROM %1$I.item t
             WHERE t.%3$I %11$s $2;'
-        ELSE CASE WHEN m.method IN ('item_knn', 'ease') THEN '
+        ELSE CASE WHEN m.method = 'item_knn' OR weight_options(m.method) IS NOT NULL THEN '
             WITH part AS MATERIALIZED (
-                SELECT ''rated item'' AS reason, r.%3$I AS key, r.rating, w.weight, ' || scored_rating(m) || ' AS scored
+                SELECT ''rated item'' AS reason, r.%3$I AS key, r.rating, w.weight, ' || scored_rating(m)
+                    || CASE m.method WHEN 'slope_one' THEN ' + coalesce(socrec.svec_get(i.deviations, t.id), 0)' ELSE '' END || ' AS scored
                 FROM %1$I.item t CROSS JOIN %1$I.rating r
-                    CROSS JOIN LATERAL (SELECT i.neighbors FROM %1$I.item i WHERE i.%3$I %11$s r.%3$I OFFSET 0) i
+                    CROSS JOIN LATERAL (SELECT i.neighbors' || CASE m.method WHEN 'slope_one' THEN ', i.deviations' ELSE '' END || ' FROM %1$I.item i WHERE i.%3$I %11$s r.%3$I OFFSET 0) i
                     CROSS JOIN LATERAL (SELECT socrec.svec_get(i.neighbors, t.id)::float8 AS weight) w
                 WHERE t.%3$I %11$s $2 AND r.%2$I %10$s $1 AND w.weight IS NOT NULL)'
             WHEN m.method = 'user_knn' THEN '

@@ -138,9 +138,8 @@ BEGIN
                 'center', CASE WHEN explicit THEN 'baseline' ELSE 'none' END,
                 'weighting', CASE WHEN explicit THEN 'none' ELSE 'tfidf' END,
                 'shrinkage', CASE WHEN explicit AND method = 'item_knn' THEN 100 ELSE 25 END);
-    ELSIF method = 'ease' THEN
-        -- docs/weights.md shows the search.
-        known := known || '{"k": 200, "l2": 500, "binarize": true}';
+    ELSIF socrec.weight_options(method) IS NOT NULL THEN
+        known := known || socrec.weight_options(method);
     ELSIF socrec.factor_options(method) IS NOT NULL THEN
         known := known || socrec.factor_options(method);
     ELSIF method = 'hybrid' THEN
@@ -149,9 +148,9 @@ BEGIN
     ELSIF method NOT IN ('popular', 'baseline') OR method IS NULL THEN
         RAISE invalid_parameter_value
             USING MESSAGE = format('unknown method "%s"', method),
-                  HINT = 'Use one of: item_knn, user_knn, ease, popular, baseline, ials, als, bayes_mf, bpr, hybrid.';
+                  HINT = 'Use one of: item_knn, user_knn, ease, slim, slope_one, popular, baseline, ials, als, bayes_mf, bpr, hybrid.';
     END IF;
-    IF method IN ('baseline', 'als', 'bayes_mf') AND NOT explicit THEN
+    IF method IN ('baseline', 'als', 'bayes_mf', 'slope_one') AND NOT explicit THEN
         RAISE invalid_parameter_value
             USING MESSAGE = format('method %s needs a rating column', method),
                   HINT = 'For implicit feedback use popular, item_knn, user_knn, ease, ials or bpr.';
@@ -164,7 +163,7 @@ BEGIN
         RAISE invalid_parameter_value USING MESSAGE = 'option "holdout" cannot be null', HINT = 'Leave it out for the default.';
     END IF;
     known := socrec.check_options('method ' || method, given, known, '{"holdout": "number", "parts": "array"}', choices,
-        '{"versions": "^[0-9]{1,4}$", "keep_models": "^[0-9]{1,4}$", "k": "^-?[0-9]{1,9}$", "min_support": "^-?[0-9]{1,9}$", "baseline_epochs": "^-?[0-9]{1,9}$", "depth": "^[1-9][0-9]{0,4}$", "factors": "^-?[0-9]{1,9}$", "iterations": "^-?[0-9]{1,9}$", "burn_in": "^-?[0-9]{1,9}$", "samples": "^-?[0-9]{1,9}$", "thin": "^-?[0-9]{1,9}$", "seed": "^-?[0-9]{1,18}$"}');
+        '{"versions": "^[0-9]{1,4}$", "keep_models": "^[0-9]{1,4}$", "k": "^-?[0-9]{1,9}$", "min_support": "^-?[0-9]{1,9}$", "baseline_epochs": "^-?[0-9]{1,9}$", "depth": "^[1-9][0-9]{0,4}$", "factors": "^-?[0-9]{1,9}$", "epochs": "^-?[0-9]{1,9}$", "iterations": "^-?[0-9]{1,9}$", "burn_in": "^-?[0-9]{1,9}$", "samples": "^-?[0-9]{1,9}$", "thin": "^-?[0-9]{1,9}$", "seed": "^-?[0-9]{1,18}$"}');
     IF NOT coalesce((known ->> 'holdout')::float8 BETWEEN 0 AND 0.9, true) THEN
         RAISE invalid_parameter_value
             USING MESSAGE = format('option "holdout" must be between 0 and 0.9, not %s', known ->> 'holdout');

@@ -67,7 +67,8 @@ RETURNS internal
 AS 'MODULE_PATHNAME', 'socrec_top_items_accumulate'
 LANGUAGE c IMMUTABLE PARALLEL SAFE;
 
-COMMENT ON FUNCTION top_items_accumulate IS 'transition function of top_items';
+COMMENT ON FUNCTION top_items_accumulate(internal, integer, svec, double precision, integer, boolean, boolean, integer) IS
+    'transition function of top_items';
 
 CREATE FUNCTION top_items_final(internal)
 RETURNS scored_item[]
@@ -93,3 +94,34 @@ CREATE AGGREGATE top_items(
 
 COMMENT ON AGGREGATE top_items(integer, svec, double precision, integer, boolean, boolean, integer) IS
     'the n best items for one user, from one row for each rated item: its number, its neighbors, the rating';
+
+-- With deviations, numbered as neighbors are, what a rating says of an item is
+-- weight * (rating + deviation).
+
+CREATE FUNCTION top_items_accumulate(
+    internal, integer, svec, double precision, integer, boolean, boolean, integer, svec)
+RETURNS internal
+AS 'MODULE_PATHNAME', 'socrec_top_items_accumulate'
+LANGUAGE c IMMUTABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION top_items_accumulate(internal, integer, svec, double precision, integer, boolean, boolean, integer, svec) IS
+    'transition function of top_items with deviations';
+
+CREATE AGGREGATE top_items(
+    id integer,
+    neighbors svec,
+    rating double precision,
+    n integer,
+    normalized boolean,
+    exclude_seen boolean,
+    min_support integer,
+    deviations svec) (
+    SFUNC = top_items_accumulate,
+    STYPE = internal,
+    SSPACE = 100000,
+    FINALFUNC = top_items_final,
+    PARALLEL = SAFE
+);
+
+COMMENT ON AGGREGATE top_items(integer, svec, double precision, integer, boolean, boolean, integer, svec) IS
+    'the n best items for one user, from one row for each rated item: its number, its neighbors, the rating, and what is added to it for each neighbor';

@@ -1,6 +1,20 @@
 -- weights: what a rating of one item adds to the score of another, learned from all
 -- ratings together
 
+-- The options of methods with item weights, with their defaults; null of other methods.
+CREATE FUNCTION weight_options(method text) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT CASE method
+        -- Defaults are the best of the search that docs/weights.md shows.
+        WHEN 'ease' THEN '{"k": 200, "l2": 500, "binarize": true}'::jsonb
+        WHEN 'slim' THEN '{"k": 200, "l1": 1, "l2": 10, "epochs": 200, "binarize": true}'
+        WHEN 'slope_one' THEN '{"k": 1000, "weighted": true}'
+    END;
+END;
+
+COMMENT ON FUNCTION weight_options IS 'the options that a method has for its item weights, with their defaults; null of other methods';
+
 CREATE FUNCTION fit_item_weights(
     query text,
     item_type anyelement,

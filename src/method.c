@@ -12,9 +12,10 @@
 #include "method.h"
 #include "socrec.h"
 
-static const Method *const methods[] = {
-	&method_item_knn, &method_user_knn, &method_ease,     &method_popular, &method_baseline,
-	&method_ials,     &method_als,      &method_bayes_mf, &method_bpr,     &method_hybrid};
+static const Method *const methods[] = {&method_item_knn, &method_user_knn,  &method_ease,
+										&method_slim,     &method_slope_one, &method_popular,
+										&method_baseline, &method_ials,      &method_als,
+										&method_bayes_mf, &method_bpr,       &method_hybrid};
 
 /*
  * The method of that name, or an error that names them all.

@@ -106,6 +106,8 @@ extern const Method method_user_knn;
 extern const Method method_popular;
 extern const Method method_baseline;
 extern const Method method_ease;
+extern const Method method_slim;
+extern const Method method_slope_one;
 extern const Method method_ials;
 extern const Method method_als;
 extern const Method method_bayes_mf;

@@ -1,10 +1,13 @@
 /*
  * method_weights.c
- *		The methods of item weights: ease.
+ *		The methods of item weights: ease, slim and slope_one.
  *
  * A score sums over the user's ratings what each adds to an item: weight * rating, or
  * the weight alone where only the set of items counts.  A predicted rating is the
  * baseline and the weighted average of what the user's ratings differ from theirs.
+ *
+ * With deviations, of slope_one, both are the average of rating + deviation, weighted;
+ * or, without weights, the user's mean and the average deviation.
  */
 #include "postgres.h"
 
@@ -19,7 +22,7 @@
 /* What a user's ratings say about an item. */
 typedef struct Opinion
 {
-	double sum; /* of weight * (rating - baseline but the user's bias), or the score */
+	double sum; /* of weight * what a rating counts for */
 	double weight;
 	double magnitude; /* sum of |weight| */
 	int32 support;
@@ -30,9 +33,12 @@ typedef struct WeightModel
 	const char *name;
 	int32 n_columns;
 	neighbor_heap *heaps; /* as in ItemWeights */
+	float4 **deviations;
 	Baseline *baseline;
 	bool binarize;
+	bool weighted; /* of deviations */
 	Budget budget;
+	double *weight; /* of columns: sum of weights, for deviations */
 
 	int32 *target;    /* of columns: place among the opinions, -1 without */
 	Opinion *opinion; /* what is asked for */
@@ -45,15 +51,19 @@ typedef struct WeightModel
 static WeightModel *
 start(const char *name, const Ratings *ratings, Jsonb *options, Budget *budget)
 {
+	const WeightMethod *method = weights_method(name);
 	WeightModel *model = budget_alloc(budget, 1, sizeof(WeightModel), "weights");
 
 	model->name = name;
 	model->n_columns = ratings->n_columns;
-	model->binarize = weights_method(name)->binarizes && method_boolean(options, "binarize");
+	model->binarize = method->binarizes && method_boolean(options, "binarize");
+	model->weighted = method->has_deviations && method_boolean(options, "weighted");
 	model->budget = *budget;
 	model->target = budget_alloc(budget, ratings->n_columns, sizeof(int32), "predictions");
 	for (int32 column = 0; column < ratings->n_columns; column++)
 		model->target[column] = -1;
+	if (method->has_deviations)
+		model->weight = budget_alloc(budget, ratings->n_columns, sizeof(double), "scores");
 	return model;
 }
 
@@ -63,28 +73,93 @@ fit_weights(const char *name, const Ratings *ratings, bool is_explicit, Jsonb *o
 {
 	WeightModel *model = start(name, ratings, options, budget);
 	NeighborArguments given = baseline_arguments(options);
+	ItemWeights *weights;
 
 	model->baseline = baseline_fit(ratings, is_explicit, &given, budget);
-	model->heaps = weights_find(ratings, weights_method(name), options, budget, progress)->heaps;
+	weights = weights_find(ratings, weights_method(name), options, budget, progress);
+	model->heaps = weights->heaps;
+	model->deviations = weights->deviations;
 	return model;
+}
+
+/*
+ * Deviations as they are stored, where zeros are not, one for each weight.
+ */
+static float4 *
+load_deviations(const neighbor_heap *weights, const neighbor_heap *stored, Budget *budget)
+{
+	float4 *deviations = budget_alloc(budget, weights->n, sizeof(float4), "weights");
+	int32 next = 0;
+
+	for (int32 i = 0; i < weights->n; i++)
+	{
+		while (next < stored->n && stored->entries[next].id < weights->entries[i].id)
+			next++;
+		if (next < stored->n && stored->entries[next].id == weights->entries[i].id)
+			deviations[i] = stored->entries[next].score;
+	}
+	return deviations;
 }
 
 static void *
 load_weights(const char *name, StoredModel *stored, const Ratings *ratings, bool is_explicit,
-			 Jsonb *options, Budget *budget)
+			 Jsonb *options, Budget *budget, Progress *progress)
 {
 	WeightModel *model = start(name, ratings, options, budget);
 
+	if (model->weight != NULL)
+	{
+		/* The items once more, with deviations instead of neighbors. */
+		stored_load_users(stored, progress);
+		model->deviations = budget_alloc(budget, ratings->n_columns, sizeof(float4 *), "weights");
+	}
 	model->baseline = baseline_load(stored, is_explicit, options, budget);
 	model->heaps = budget_alloc(budget, ratings->n_columns, sizeof(neighbor_heap), "weights");
 	for (int32 column = 0; column < ratings->n_columns; column++)
 	{
-		double sum;
+		double sum = 0;
 
 		CHECK_FOR_INTERRUPTS();
 		model->heaps[column] = stored_neighbors(&stored->items, column, NULL, &sum, budget);
+		if (model->deviations != NULL)
+		{
+			neighbor_heap deviations = stored_neighbors(&stored->users, column, NULL, &sum, budget);
+
+			model->deviations[column] = load_deviations(&model->heaps[column], &deviations, budget);
+			pfree(deviations.entries);
+		}
 	}
 	return model;
+}
+
+/*
+ * The average of rating + deviation, NaN where there is none.
+ */
+static void
+score_deviations(void *fitted, const MethodUser *user, double *scores)
+{
+	const WeightModel *model = fitted;
+	double mean = baseline_user_mean(baseline_taste(model->baseline, user));
+
+	memset(scores, 0, model->n_columns * sizeof(double));
+	memset(model->weight, 0, model->n_columns * sizeof(double));
+	for (int32 i = 0; i < user->n; i++)
+	{
+		int32 column = user->ratings[i].column;
+		const neighbor_heap *heap = &model->heaps[column];
+		double rating = model->weighted ? user->ratings[i].value : mean;
+
+		for (int32 j = 0; j < heap->n; j++)
+		{
+			double weight = heap->entries[j].score;
+
+			scores[heap->entries[j].id] += weight * (rating + model->deviations[column][j]);
+			model->weight[heap->entries[j].id] += weight;
+		}
+	}
+	/* 0 / 0 is NaN. */
+	for (int32 column = 0; column < model->n_columns; column++)
+		scores[column] /= model->weight[column];
 }
 
 /*
@@ -126,7 +201,9 @@ ask_ratings(const WeightModel *model, const MethodUser *user)
 		const neighbor_heap *heap = &model->heaps[column];
 		double rating = user->ratings[i].value;
 
-		if (baseline->is_explicit)
+		if (model->deviations != NULL)
+			rating = model->weighted ? rating : 0;
+		else if (baseline->is_explicit)
 			rating -= baseline->mean + baseline->statistics->bias[column];
 		for (int32 j = 0; j < heap->n; j++)
 		{
@@ -135,7 +212,9 @@ ask_ratings(const WeightModel *model, const MethodUser *user)
 
 			if (target < 0)
 				continue;
-			model->opinion[target].sum += weight * rating;
+			model->opinion[target].sum +=
+				weight *
+				(model->deviations == NULL ? rating : rating + model->deviations[column][j]);
 			model->opinion[target].weight += weight;
 			model->opinion[target].magnitude += fabs(weight);
 			model->opinion[target].support++;
@@ -158,7 +237,11 @@ conclude(const WeightModel *model, Taste taste, int32 column, const Opinion *opi
 	prediction.source = model->name;
 	prediction.support = opinion->support;
 	prediction.value = opinion->sum;
-	if (baseline->is_explicit)
+	if (model->deviations != NULL)
+		prediction.value =
+			baseline_clamp(baseline, opinion->sum / opinion->weight +
+										 (model->weighted ? 0 : baseline_user_mean(taste)));
+	else if (baseline->is_explicit)
 		prediction.value = baseline_clamp(
 			baseline, baseline->mean + bias + baseline->statistics->bias[column] +
 						  (opinion->sum - bias * opinion->weight) / opinion->magnitude);
@@ -200,22 +283,25 @@ predict_weights(void *fitted, const MethodUser *user, const int32 *columns, int3
 			model->target[columns[i]] = -1;
 }
 
-static void *
-fit_ease(const Ratings *ratings, bool is_explicit, Jsonb *options, Budget *budget,
-		 Progress *progress)
-{
-	return fit_weights("ease", ratings, is_explicit, options, budget, progress);
-}
+#define WEIGHT_METHOD(method, scores)                                                              \
+	static void *fit_##method(const Ratings *ratings, bool is_explicit, Jsonb *options,            \
+							  Budget *budget, Progress *progress)                                  \
+	{                                                                                              \
+		return fit_weights(#method, ratings, is_explicit, options, budget, progress);              \
+	}                                                                                              \
+                                                                                                   \
+	static void *load_##method(StoredModel *stored, const Ratings *ratings, bool is_explicit,      \
+							   Jsonb *options, Budget *budget, Progress *progress)                 \
+	{                                                                                              \
+		return load_weights(#method, stored, ratings, is_explicit, options, budget, progress);     \
+	}                                                                                              \
+                                                                                                   \
+	const Method method_##method = {.name = #method,                                               \
+									.fit = fit_##method,                                           \
+									.load = load_##method,                                         \
+									.score = scores,                                               \
+									.predict = predict_weights}
 
-static void *
-load_ease(StoredModel *stored, const Ratings *ratings, bool is_explicit, Jsonb *options,
-		  Budget *budget, Progress *progress)
-{
-	return load_weights("ease", stored, ratings, is_explicit, options, budget);
-}
-
-const Method method_ease = {.name = "ease",
-							.fit = fit_ease,
-							.load = load_ease,
-							.score = score_weights,
-							.predict = predict_weights};
+WEIGHT_METHOD(ease, score_weights);
+WEIGHT_METHOD(slim, score_weights);
+WEIGHT_METHOD(slope_one, score_deviations);

@@ -168,7 +168,8 @@ enum
 	TOP_N,
 	TOP_NORMALIZE,
 	TOP_EXCLUDE_SEEN,
-	TOP_MIN_SUPPORT
+	TOP_MIN_SUPPORT,
+	TOP_DEVIATIONS /* not of every form */
 };
 
 static ItemScores *
@@ -191,8 +192,38 @@ start_scores(FunctionCallInfo fcinfo, MemoryContext context)
 }
 
 /*
+ * Add what a rating says of an item's neighbors; deviations, of some of these, are
+ * added to the rating.
+ */
+static void
+add_scores(ItemScores *scores, const SVec *neighbors, double rating, const SVec *deviations)
+{
+	int count = svec_count(neighbors);
+	const int32 *ids = svec_ids32(neighbors);
+	const float4 *weights = svec_weights(neighbors);
+	int n_deviations = deviations == NULL ? 0 : svec_count(deviations);
+	int next = 0;
+
+	if (svec_is_wide(neighbors) || (count > 0 && ids[0] < 1))
+		invalid_argument("numbers of neighbors must be between 1 and %d", PG_INT32_MAX);
+	for (int i = 0; i < count; i++)
+	{
+		ItemScore *score = item_score(scores, ids[i]);
+		double value = rating;
+
+		while (next < n_deviations && svec_id(deviations, next) < ids[i])
+			next++;
+		if (next < n_deviations && svec_id(deviations, next) == ids[i])
+			value += svec_weights(deviations)[next];
+		score->sum += weights[i] * value;
+		score->weight += fabsf(weights[i]);
+		score->support++;
+	}
+}
+
+/*
  * Transition of top_items: (state, id, neighbors, rating, n, normalize,
- * exclude_seen, min_support), one row for each item that the user rated.
+ * exclude_seen, min_support[, deviations]), one row for each item that the user rated.
  *
  * A NULL id is an item that the model does not know: skipped.  Without
  * neighbors or rating, the row only marks the item as seen.
@@ -218,24 +249,13 @@ socrec_top_items_accumulate(PG_FUNCTION_ARGS)
 
 	if (!PG_ARGISNULL(TOP_NEIGHBORS) && !PG_ARGISNULL(TOP_RATING))
 	{
-		SVec *neighbors = PG_GETARG_SVEC_P(TOP_NEIGHBORS);
+		bool has_deviations = PG_NARGS() > TOP_DEVIATIONS && !PG_ARGISNULL(TOP_DEVIATIONS);
 		float8 rating = PG_GETARG_FLOAT8(TOP_RATING);
-		int count = svec_count(neighbors);
-		const int32 *ids = svec_ids32(neighbors);
-		const float4 *weights = svec_weights(neighbors);
 
 		if (!isfinite(rating))
 			invalid_argument("rating %g must be finite", rating);
-		if (svec_is_wide(neighbors) || (count > 0 && ids[0] < 1))
-			invalid_argument("numbers of neighbors must be between 1 and %d", PG_INT32_MAX);
-		for (int i = 0; i < count; i++)
-		{
-			ItemScore *score = item_score(scores, ids[i]);
-
-			score->sum += weights[i] * rating;
-			score->weight += fabsf(weights[i]);
-			score->support++;
-		}
+		add_scores(scores, PG_GETARG_SVEC_P(TOP_NEIGHBORS), rating,
+				   has_deviations ? PG_GETARG_SVEC_P(TOP_DEVIATIONS) : NULL);
 	}
 	PG_RETURN_POINTER(scores);
 }

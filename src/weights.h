@@ -69,6 +69,7 @@ typedef struct WeightMethod
 	ParallelTask run;
 	bool is_linear;  /* needs linear algebra */
 	bool binarizes;  /* has option binarize */
+	bool is_sparse;  /* has options l1 and epochs */
 	bool transposed; /* the task finds what is added to a column, not what it adds */
 	bool has_deviations;
 
@@ -78,6 +79,8 @@ typedef struct WeightMethod
 } WeightMethod;
 
 extern const WeightMethod weight_ease;
+extern const WeightMethod weight_slim;
+extern const WeightMethod weight_slope_one;
 
 extern const WeightMethod *weights_method(const char *name);
 extern ItemWeights *weights_find(const Ratings *ratings, const WeightMethod *method, Jsonb *options,

@@ -21,7 +21,7 @@
 /* Fewer are learned before workers have started. */
 #define PARALLEL_COLUMNS 1000
 
-static const WeightMethod *const weight_methods[] = {&weight_ease};
+static const WeightMethod *const weight_methods[] = {&weight_ease, &weight_slim, &weight_slope_one};
 
 /* Of the leader, while it works; workers do not report. */
 static Progress *weights_progress = NULL;
@@ -66,9 +66,16 @@ read_options(const WeightMethod *method, Jsonb *options)
 	if (method->binarizes)
 	{
 		read.binarize = method_boolean(options, "binarize");
-		/* Smaller ones than this do not change a sum of squares. */
-		read.l2 = number_option(options, "l2", 1e-6, 1e12);
+		/* A regression has no single solution without, slim's is kept from it by l1. */
+		read.l2 = number_option(options, "l2", method->is_sparse ? 0 : 1e-6, 1e12);
 	}
+	if (method->is_sparse)
+	{
+		read.l1 = number_option(options, "l1", 0, 1e12);
+		read.epochs = (int32) number_option(options, "epochs", 1, 100000);
+	}
+	if (method->has_deviations)
+		read.weighted = method_boolean(options, "weighted");
 	return read;
 }
 
@@ -139,19 +146,24 @@ fill_area(WeightArea *area, const Ratings *ratings, const int64 *first)
 }
 
 /*
- * The room that each column has among what is found.  A column that no row has
- * together with another has no weights in methods that look at pairs alone.
+ * The room that each column has among what is found.  With deviations, columns that no
+ * row has together have nothing.
  */
 static int64 *
-make_room(const Ratings *ratings, int32 k, Budget *budget)
+make_room(const Ratings *ratings, const WeightMethod *method, int32 k, Budget *budget)
 {
 	int64 *first = budget_alloc(budget, (Size) ratings->n_columns + 1, sizeof(int64), "weights");
-	int64 room = Max(ratings->n_columns - 1, 0);
+	int32 most = Max(ratings->n_columns - 1, 0);
+	KnnMatrix matrix = {.n_columns = ratings->n_columns,
+						.row_start = ratings->row_start,
+						.column_start = ratings->column_start,
+						.column_row = ratings->column_row};
 
 	if (k > 0)
-		room = Min(room, k);
+		most = Min(most, k);
 	for (int32 column = 0; column < ratings->n_columns; column++)
-		first[column + 1] = first[column] + room;
+		first[column + 1] =
+			first[column] + (method->has_deviations ? knn_capacity(&matrix, column, most) : most);
 	return first;
 }
 
@@ -162,7 +174,7 @@ static WeightArea *
 make_area(ParallelArea *shared, const Ratings *ratings, const WeightMethod *method,
 		  const WeightOptions *options, Budget *budget)
 {
-	int64 *first = make_room(ratings, options->k, budget);
+	int64 *first = make_room(ratings, method, options->k, budget);
 	int32 n = ratings->n_columns;
 	WeightArea area = {.options = *options, .n_rows = ratings->n_rows, .n_columns = n};
 	Size size = sizeof(WeightArea);
@@ -195,6 +207,8 @@ copy_found(ItemWeights *weights, const WeightArea *area, Budget *budget)
 	const int64 *first = WEIGHT_ARRAY(area, first, int64);
 	const int32 *n_found = WEIGHT_ARRAY(area, n_found, int32);
 
+	if (area->deviations != 0)
+		weights->deviations = budget_alloc(budget, area->n_columns, sizeof(float4 *), "weights");
 	for (int32 column = 0; column < area->n_columns; column++)
 	{
 		neighbor_heap *heap = &weights->heaps[column];
@@ -204,6 +218,40 @@ copy_found(ItemWeights *weights, const WeightArea *area, Budget *budget)
 		heap->entries = budget_alloc(budget, heap->n, sizeof(neighbor_entry), "weights");
 		memcpy(heap->entries, WEIGHT_ARRAY(area, found, neighbor_entry) + first[column],
 			   heap->n * sizeof(neighbor_entry));
+		if (weights->deviations == NULL)
+			continue;
+		weights->deviations[column] = budget_alloc(budget, heap->n, sizeof(float4), "weights");
+		memcpy(weights->deviations[column], WEIGHT_ARRAY(area, deviations, float4) + first[column],
+			   heap->n * sizeof(float4));
+	}
+}
+
+/*
+ * The same, when what was found of a column is what is added to it.
+ */
+static void
+transpose_found(ItemWeights *weights, const WeightArea *area, Budget *budget)
+{
+	const int64 *first = WEIGHT_ARRAY(area, first, int64);
+	const int32 *n_found = WEIGHT_ARRAY(area, n_found, int32);
+	const neighbor_entry *found = WEIGHT_ARRAY(area, found, neighbor_entry);
+
+	for (int32 column = 0; column < area->n_columns; column++)
+		for (int32 e = 0; e < n_found[column]; e++)
+			weights->heaps[found[first[column] + e].id].capacity++;
+	for (int32 column = 0; column < area->n_columns; column++)
+		weights->heaps[column].entries = budget_alloc(budget, weights->heaps[column].capacity,
+													  sizeof(neighbor_entry), "weights");
+	for (int32 column = 0; column < area->n_columns; column++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		for (int32 e = 0; e < n_found[column]; e++)
+		{
+			neighbor_entry entry = found[first[column] + e];
+			neighbor_heap *heap = &weights->heaps[entry.id];
+
+			heap->entries[heap->n++] = (neighbor_entry){.score = entry.score, .id = column};
+		}
 	}
 }
 
@@ -247,7 +295,10 @@ weights_find(const Ratings *ratings, const WeightMethod *method, Jsonb *options,
 		weights_progress = NULL;
 	}
 	PG_END_TRY();
-	copy_found(weights, area, budget);
+	if (method->transposed)
+		transpose_found(weights, area, budget);
+	else
+		copy_found(weights, area, budget);
 	parallel_area_free(&shared);
 	MemoryContextDelete(part.context);
 	ereport(DEBUG1, (errmsg_internal("socrec: learned weights of %d in %.3f s", ratings->n_columns,

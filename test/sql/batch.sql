@@ -87,7 +87,11 @@ FROM (VALUES
     ('hybrid', false, '{"depth": 3, "parts": [{"method": "user_knn", "options": {"k": 2}, "weight": 1}, {"method": "user_knn", "label": "wide", "weight": 1}, {"method": "popular", "weight": 0.5}]}'),
     ('hybrid', true, '{"parts": [{"method": "ials", "weight": 1}, {"method": "ials", "label": "small", "options": {"factors": 3}, "weight": 1}]}'),
     ('ease', true, '{}'), ('ease', false, '{}'),
-    ('ease', true, '{"binarize": false, "l2": 10, "k": 5, "user_regularization": 2}'), ('ease', false, '{"k": 0, "l2": 1}')) c(m, explicit, o);
+    ('ease', true, '{"binarize": false, "l2": 10, "k": 5, "user_regularization": 2}'), ('ease', false, '{"k": 0, "l2": 1}'),
+    ('slim', true, '{"l1": 0.1, "l2": 1}'), ('slim', false, '{"k": 4, "l1": 0.1, "l2": 1}'),
+    ('slim', true, '{"binarize": false, "l2": 1, "k": 0, "epochs": 50}'),
+    ('slope_one', true, '{}'), ('slope_one', true, '{"k": 5}'), ('slope_one', true, '{"k": 0, "weighted": false}'),
+    ('slope_one', true, '{"k": 3, "weighted": false, "user_regularization": 0}')) c(m, explicit, o);
 
 SELECT method, explicit, count(*) AS configurations, sum(listed) AS listed, sum(lists) AS differ, sum(predicted) AS predicted,
     sum(predictions) AS differ
@@ -146,7 +150,8 @@ FROM (VALUES
     ('hybrid', true, '{"parts": [{"method": "item_knn", "weight": 2}, {"method": "user_knn", "weight": 1}, {"method": "baseline", "weight": 1}, {"method": "popular", "weight": 0.5}]}'),
     ('hybrid', true, '{"depth": 4, "parts": [{"method": "ease", "weight": 2, "label": "a/b"}, {"method": "item_knn", "weight": 0}, {"method": "ials", "weight": 1}, {"method": "baseline", "weight": 3}]}'),
     ('hybrid', false, '{"depth": 3, "parts": [{"method": "user_knn", "options": {"k": 2}, "weight": 1}, {"method": "user_knn", "label": "wide", "weight": 1}, {"method": "popular", "weight": 0.5}]}'),
-    ('ease', true, '{}'), ('ease', false, '{"k": 4}'),
+    ('ease', true, '{}'), ('ease', false, '{"k": 4}'), ('slim', true, '{"l1": 0.1}'),
+    ('slope_one', true, '{}'), ('slope_one', true, '{"weighted": false, "k": 7}'),
     ('als', true, '{"factors": 3}'), ('bayes_mf', true, '{"factors": 3, "samples": 4}'), ('bpr', false, '{"factors": 6}')) c(m, explicit, o);
 SELECT method, explicit, count(*) AS configurations, sum(listed) AS listed, sum(lists) AS differ, sum(predicted) AS predicted,
     sum(predictions) AS differ
@@ -243,10 +248,10 @@ SELECT * FROM batch_predict('TABLE visit', 'SELECT member, page FROM visit WHERE
 
 -- no ratings, one, and rows with nulls
 SELECT m, (SELECT count(*) FROM batch_recommend('SELECT 1, 2, 3 WHERE false', 0, 0, m)) AS listed, p.*
-FROM unnest(ARRAY['item_knn', 'user_knn', 'ease', 'als', 'bayes_mf', 'popular', 'baseline']) m, batch_predict('SELECT 1, 2, 3 WHERE false', 'SELECT 1, 2', 0, 0, m) p;
-SELECT m, p.* FROM unnest(ARRAY['item_knn', 'user_knn', 'ease', 'bpr', 'popular']) m, batch_predict('SELECT 1, 2 WHERE false', 'SELECT 1, 2', 0, 0, m) p;
+FROM unnest(ARRAY['item_knn', 'user_knn', 'ease', 'slim', 'slope_one', 'als', 'bayes_mf', 'popular', 'baseline']) m, batch_predict('SELECT 1, 2, 3 WHERE false', 'SELECT 1, 2', 0, 0, m) p;
+SELECT m, p.* FROM unnest(ARRAY['item_knn', 'user_knn', 'ease', 'slim', 'bpr', 'popular']) m, batch_predict('SELECT 1, 2 WHERE false', 'SELECT 1, 2', 0, 0, m) p;
 SELECT m, (SELECT count(*) FROM batch_recommend('SELECT 1, 2, 3', 0, 0, m)) AS listed, p.*
-FROM unnest(ARRAY['item_knn', 'user_knn', 'ease', 'als', 'bayes_mf', 'popular', 'baseline']) m, batch_predict('SELECT 1, 2, 3', 'SELECT 1, 2', 0, 0, m) p;
+FROM unnest(ARRAY['item_knn', 'user_knn', 'ease', 'slim', 'slope_one', 'als', 'bayes_mf', 'popular', 'baseline']) m, batch_predict('SELECT 1, 2, 3', 'SELECT 1, 2', 0, 0, m) p;
 SELECT user_id, item_id, score FROM batch_recommend('VALUES (1, 1, 1), (1, 2, 1), (2, 1, NULL), (NULL, 3, 1), (3, NULL, 1), (4, 2, 1)', 0, 0, 'popular');
 
 -- names mean what they mean to the caller, whatever they are

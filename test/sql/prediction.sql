@@ -100,6 +100,12 @@ SELECT count(b.id) AS expected, count(t.id) AS found, max(abs(b.score - t.score)
     bool_and(b.support = t.support) AS same_support
 FROM brute b FULL JOIN top t USING (g, id, rank);
 
+-- with deviations, which are added to the rating, of some neighbors
+SELECT top_items(id, neighbors, rating, 9, true, true, 1, deviations)
+FROM (VALUES (1, '{2:1,3:2}'::svec, 4, '{2:-1,7:3}'::svec), (5, '{2:3,3:2,4:1}', 2, NULL), (6, NULL, 1, '{2:1}'), (7, '{4:1}', NULL, '{4:1}'),
+    (NULL, '{2:1}', 1, '{2:1}')) v(id, neighbors, rating, deviations);
+SELECT top_items(1, '{2:2}', 1, 9, false, true, 1, '{2:0.5}');
+
 -- must fail
 SELECT top_items(0, '{1:1}', 1, 9, false, true, 1);
 SELECT top_items(1, '{0:1}', 1, 9, false, true, 1);
