@@ -129,7 +129,7 @@ AS $$
 DECLARE
     known jsonb := '{"holdout": null, "seed": 0, "track_changes": false, "versions": 10, "keep_models": 0, "item_regularization": 10, "user_regularization": 15, "baseline_epochs": 10}';
     choices CONSTANT jsonb := '{"center": ["none", "user", "item", "baseline"], "weighting": ["none", "tfidf", "bm25"],
-        "solver": ["gradients", "cholesky"], "similarity": ["cosine", "corated_cosine", "adjusted_cosine", "pearson", "jaccard", "euclidean"]}';
+        "solver": ["gradients", "cholesky"], "similarity": ["cosine", "corated_cosine", "adjusted_cosine", "pearson", "pearson_baseline", "jaccard", "euclidean", "llr", "conditional"]}';
 BEGIN
     IF method IN ('item_knn', 'user_knn') THEN
         -- Defaults are the best of the search that docs/model.md shows.

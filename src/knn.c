@@ -133,7 +133,7 @@ knn_norms(const KnnMatrix *matrix, double *norm)
 static inline bool
 counts_only(KnnSimilarity similarity)
 {
-	return similarity == KNN_JACCARD;
+	return similarity == KNN_JACCARD || similarity == KNN_LLR || similarity == KNN_CONDITIONAL;
 }
 
 /*
@@ -488,6 +488,7 @@ typedef struct Bound
 {
 	bool cosine; /* else only the support counts */
 	float min_support;
+	float support_lost;
 	float shrinkage;
 	float bar;         /* of the column swept */
 	double norm;       /* of the column swept; in units for KNN_WHOLE */
@@ -503,8 +504,10 @@ whole_may_be_near(const Bound *bound, const int64_t *sums, int32_t i)
 	float n = (float) whole_support(sums[i]);
 	float bar = bound->bars[i] < bound->bar ? bound->bars[i] : bound->bar;
 	float most = (bar - BOUND_SLACK) * ((float) bound->norm * bound->lengths[i]);
+	float weight = n - bound->support_lost;
 
-	return (n >= bound->min_support) & (!bound->cosine | (xy * n >= most * (n + bound->shrinkage)));
+	return (n >= bound->min_support) &
+		   (!bound->cosine | (xy * weight >= most * (weight + bound->shrinkage)));
 }
 
 ALWAYS_INLINE int
@@ -514,8 +517,9 @@ real_may_be_near(const Bound *bound, const RealSums *sums, int32_t i)
 	double n = (double) (int32_t) sums[i].n;
 	double bar = bound->bars[i] < bound->bar ? bound->bars[i] : bound->bar;
 	double most = (bar - BOUND_SLACK) * (bound->norm * bound->norms[i]);
+	double weight = n - bound->support_lost;
 
-	return (n >= bound->min_support) & (xy * n >= most * (n + bound->shrinkage));
+	return (n >= bound->min_support) & (xy * weight >= most * (weight + bound->shrinkage));
 }
 
 ALWAYS_INLINE int
@@ -555,36 +559,38 @@ DEFINE_SCAN(scan_real, RealSums, real_may_be_near)
 DEFINE_SCAN(scan_all, KnnSums, all_may_be_near)
 
 /*
- * Similarity of two columns from the accumulator of the second, NaN where it is
- * not defined or rests on too little.
+ * Similarity of the other column to the first from the other's accumulator, NaN
+ * where it is not defined or rests on too little.
  */
 static double
 similarity_of(const KnnPacked *packed, const KnnOptions *options, const KnnWorkspace *work,
 			  int32_t column, int32_t other, int32_t at)
 {
-	const int64_t *whole = work->sums;
-	const RealSums *real = work->sums;
-	const KnnSums *sums = work->sums;
+	const KnnSums *sums = (const KnnSums *) work->sums + at;
+	double n_column = (double) (packed->column_start[column + 1] - packed->column_start[column]);
+	double n_other = (double) (packed->column_start[other + 1] - packed->column_start[other]);
 	double n, xy;
 	double similarity = NAN;
 
-	switch (packed->shape.kind)
+	if (packed->shape.kind == KNN_WHOLE)
 	{
-		case KNN_WHOLE:
-			n = whole_support(whole[at]);
-			xy = whole_product(whole[at]) * (packed->shape.unit * packed->shape.unit);
-			break;
-		case KNN_REAL:
-			n = (double) real[at].n;
-			xy = real[at].xy;
-			break;
-		default:
-			n = sums[at].n;
-			xy = sums[at].xy;
+		int64_t whole = ((const int64_t *) work->sums)[at];
+
+		n = whole_support(whole);
+		xy = whole_product(whole) * (packed->shape.unit * packed->shape.unit);
+	}
+	else if (packed->shape.kind == KNN_REAL)
+	{
+		n = (double) ((const RealSums *) work->sums)[at].n;
+		xy = ((const RealSums *) work->sums)[at].xy;
+	}
+	else
+	{
+		n = sums->n;
+		xy = sums->xy;
 	}
 	if (n < options->min_support)
 		return NAN;
-	sums += at;
 	switch (options->similarity)
 	{
 		case KNN_COSINE:
@@ -597,28 +603,34 @@ similarity_of(const KnnPacked *packed, const KnnOptions *options, const KnnWorks
 			similarity = pearson_from_sums(n, sums->x, sums->y, sums->xx, sums->yy, xy);
 			break;
 		case KNN_JACCARD:
-			similarity = jaccard_from_counts(
-				n, packed->column_start[column + 1] - packed->column_start[column],
-				packed->column_start[other + 1] - packed->column_start[other]);
+			similarity = jaccard_from_counts(n, n_column, n_other);
 			break;
 		case KNN_EUCLIDEAN:
 			similarity = euclidean_from_sum(sums->xx + sums->yy - 2 * xy);
 			break;
+		case KNN_LLR:
+			similarity = llr_from_counts(n, n_column, n_other, packed->shape.n_rows);
+			break;
+		case KNN_CONDITIONAL:
+			similarity = conditional_from_counts(n, n_column, n_other);
+			break;
 	}
-	return similarity_shrink(similarity, n, options->shrinkage);
+	return similarity_shrink(similarity, n - options->support_lost, options->shrinkage);
 }
 
 /*
  * Offer a neighbor to a column's heap.
  */
 static inline void
-offer(KnnWorkspace *work, int32_t column, float similarity, int32_t neighbor)
+offer(KnnWorkspace *work, const KnnOptions *options, int32_t column, double similarity,
+	  int32_t neighbor)
 {
 	neighbor_heap *heap = &work->heaps[column];
 
-	if (similarity < work->bar[column])
+	if (!(similarity > options->min_similarity && fabs(similarity) > SIMILARITY_NOISE) ||
+		(float) similarity < work->bar[column])
 		return;
-	neighbor_offer(heap, similarity, neighbor);
+	neighbor_offer(heap, (float) similarity, neighbor);
 	if (heap->n == heap->capacity)
 		work->bar[column] = heap->entries[0].score;
 }
@@ -636,11 +648,10 @@ settle(const KnnPacked *packed, const KnnOptions *options, KnnWorkspace *work, i
 		int32_t other = first + work->listed[i];
 		double similarity = similarity_of(packed, options, work, column, other, work->listed[i]);
 
-		if (similarity > options->min_similarity && fabs(similarity) > SIMILARITY_NOISE)
-		{
-			offer(work, column, (float) similarity, other);
-			offer(work, other, (float) similarity, column);
-		}
+		offer(work, options, column, similarity, other);
+		if (options->similarity == KNN_CONDITIONAL)
+			similarity = similarity_of(packed, options, work, other, column, work->listed[i]);
+		offer(work, options, other, similarity, column);
 	}
 }
 
@@ -657,6 +668,7 @@ sweep_and_settle(const KnnPacked *packed, const KnnOptions *options, KnnWorkspac
 	int32_t from = own_tile ? column - first + 1 : 0;
 	Bound bound = {.cosine = options->similarity == KNN_COSINE,
 				   .min_support = (float) options->min_support,
+				   .support_lost = (float) options->support_lost,
 				   .shrinkage = (float) options->shrinkage,
 				   .bar = work->bar[column],
 				   .norm = kind == KNN_WHOLE ? work->length[column] : packed->norm[column],

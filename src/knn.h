@@ -21,7 +21,9 @@ typedef enum KnnSimilarity
 	KNN_CORATED_COSINE, /* over the rows that rated both columns */
 	KNN_PEARSON,        /* over the rows that rated both columns */
 	KNN_JACCARD,        /* of the sets of rows that rated */
-	KNN_EUCLIDEAN       /* 1 / (1 + distance) over the rows that rated both */
+	KNN_EUCLIDEAN,      /* 1 / (1 + distance) over the rows that rated both */
+	KNN_LLR,            /* log-likelihood ratio of the sets of rows that rated */
+	KNN_CONDITIONAL     /* probability of the other, given the column; not symmetric */
 } KnnSimilarity;
 
 typedef struct KnnEntry
@@ -35,7 +37,8 @@ typedef struct KnnOptions
 	KnnSimilarity similarity;
 	int32_t k;
 	int32_t min_support;   /* rows that must have rated both columns */
-	double shrinkage;      /* similarity times n / (n + shrinkage) */
+	double shrinkage;      /* similarity times n / (n + shrinkage), n being the support */
+	int32_t support_lost;  /* less this */
 	double min_similarity; /* a neighbor must be above */
 } KnnOptions;
 

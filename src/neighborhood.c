@@ -96,8 +96,6 @@ knn_options(const NeighborArguments *given)
 	if (options.min_support < 1)
 		invalid_argument("min_support must be at least 1, not %d", options.min_support);
 	options.shrinkage = nonnegative(given->shrinkage, "shrinkage");
-	if (!(options.min_similarity >= -1 && options.min_similarity <= 1))
-		invalid_argument("min_similarity must be between -1 and 1, not %g", options.min_similarity);
 	return options;
 }
 
@@ -107,8 +105,10 @@ knn_options(const NeighborArguments *given)
 NeighborOptions
 neighborhood_options(const NeighborArguments *given, bool users)
 {
-	static const char *const similarities[] = {"cosine",    "corated_cosine",  "pearson", "jaccard",
-											   "euclidean", "adjusted_cosine", NULL};
+	/* The words of KnnSimilarity, and two of what is co-rated cosine of something. */
+	static const char *const similarities[] = {
+		"cosine", "corated_cosine", "pearson",         "jaccard",          "euclidean",
+		"llr",    "conditional",    "adjusted_cosine", "pearson_baseline", NULL};
 	static const char *const item_centers[] = {"none", "user", "item", "baseline", NULL};
 	static const char *const user_centers[] = {"none", "item", "user", "baseline", NULL};
 	static const char *const weightings[] = {"none", "tfidf", "bm25", NULL};
@@ -122,16 +122,26 @@ neighborhood_options(const NeighborArguments *given, bool users)
 		invalid_argument("weighting and center cannot be combined");
 
 	similarity = parse_choice("similarity", given->similarity, similarities);
-	if (similarity > KNN_EUCLIDEAN)
-	{
-		/* Adjusted cosine: off the row's mean, over co-rated pairs. */
-		if (options.centering != CENTER_NONE || options.weighting != WEIGHT_NONE)
-			invalid_argument("adjusted_cosine centers itself: leave center and weighting at none");
-		options.knn.similarity = KNN_CORATED_COSINE;
-		options.centering = CENTER_ROW;
-	}
-	else
+	if (similarity <= KNN_CONDITIONAL)
 		options.knn.similarity = similarity;
+	else
+	{
+		bool adjusted = similarity == KNN_CONDITIONAL + 1;
+		Centering own = adjusted ? CENTER_ROW : CENTER_BASELINE;
+
+		/* Off the row's mean, or off the baseline, over co-rated pairs. */
+		if ((options.centering != CENTER_NONE && (adjusted || options.centering != own)) ||
+			options.weighting != WEIGHT_NONE)
+			invalid_argument("%s centers itself: leave center and weighting at none",
+							 similarities[similarity]);
+		options.knn.similarity = KNN_CORATED_COSINE;
+		options.knn.support_lost = adjusted ? 0 : 1;
+		options.centering = own;
+	}
+	if (!(options.knn.min_similarity >= -1 && options.knn.min_similarity <= 1) &&
+		!(options.knn.similarity == KNN_LLR && isfinite(options.knn.min_similarity)))
+		invalid_argument("min_similarity must be between -1 and 1, not %g",
+						 options.knn.min_similarity);
 
 	/*
 	 * What is taken off a column does not change Pearson's correlation.  An

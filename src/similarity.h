@@ -92,6 +92,48 @@ jaccard_from_counts(double both, double n_x, double n_y)
 	return either > 0 ? both / either : NAN;
 }
 
+/* x times the logarithm of x / y, which is 0 for x = 0. */
+static inline double
+similarity_information(double x, double y)
+{
+	return x > 0 ? x * log(x / y) : 0;
+}
+
+/*
+ * Log-likelihood ratio, -2 log lambda, of the hypothesis that who is in one set is
+ * so independently of the other, from the sizes of the intersection, of the sets and
+ * of what both are subsets of; 0 where they have less in common than by chance.
+ * T. Dunning: Accurate Methods for the Statistics of Surprise and Coincidence,
+ * Computational Linguistics 19(1), 1993.
+ */
+static inline double
+llr_from_counts(double both, double n_x, double n_y, double n)
+{
+	double expected = n_x * n_y / n;
+	double only_x = n_x - both;
+	double only_y = n_y - both;
+	double neither = n - n_x - n_y + both;
+
+	if (!(both > expected))
+		return 0;
+	return 2 * (similarity_information(both, expected) +
+				similarity_information(only_x, n_x - expected) +
+				similarity_information(only_y, n_y - expected) +
+				similarity_information(neither, n - n_x - n_y + expected));
+}
+
+/*
+ * Probability of the second set given the first, divided by the square root of the
+ * second's size, so that it is not only large sets that are likely.
+ * M. Deshpande, G. Karypis: Item-Based Top-N Recommendation Algorithms, ACM TOIS
+ * 22(1), 2004, with alpha = 1/2.
+ */
+static inline double
+conditional_from_counts(double both, double n_x, double n_y)
+{
+	return both / (n_x * sqrt(n_y));
+}
+
 /*
  * 1 / (1 + distance) from the squared Euclidean distance.
  */

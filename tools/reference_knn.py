@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import scipy
 import sklearn
+from scipy.special import xlogy
 from sklearn.metrics.pairwise import cosine_similarity
 
 
@@ -67,14 +68,26 @@ def similarity_matrix(x, m, kind, shrinkage=0.0, min_support=1):
             cov = x.T @ x - sx * sx.T / n
             s = cov / np.sqrt(vx * vx.T)
             s[(vx < 1e-9) | (vx.T < 1e-9) | (n < 2)] = 0
-        elif kind == "jaccard":
-            count = m.sum(0)
-            s = n / (count[:, None] + count[None, :] - n)
-        s = s * n / (n + shrinkage)
+        elif kind == "pearson_baseline":
+            s = (x.T @ x) / np.sqrt(((x * x).T @ m) * (m.T @ (x * x)))
+            s = s * (n - 1) / (n - 1 + shrinkage)
+        else:
+            a, b = m.sum(0)[:, None], m.sum(0)[None, :]
+            if kind == "jaccard":
+                s = n / (a + b - n)
+            elif kind == "conditional":
+                s = n / (a * np.sqrt(b))
+            elif kind == "llr":
+                s = 2 * sum(xlogy(k, k * len(m) / (p * q)) for k, p, q in (
+                    (n, a, b), (a - n, a, len(m) - b), (b - n, len(m) - a, b),
+                    (len(m) - a - b + n, len(m) - a, len(m) - b)))
+                s[n * len(m) <= a * b] = 0
+        if kind != "pearson_baseline":
+            s = s * n / (n + shrinkage)
     s[(n < min_support) | ~np.isfinite(s)] = 0
     np.fill_diagonal(s, 0)
     # The model keeps similarities as real, and ties are decided after that.
-    return np.clip(s, -1, 1).astype(np.float32)
+    return (s if kind == "llr" else np.clip(s, -1, 1)).astype(np.float32)
 
 
 def nearest(s, counts, k):
@@ -163,8 +176,10 @@ def main(data, target):
     with open(os.path.join(target, "movielens_neighbors.csv"), "w") as out:
         out.write(provenance + "similarity,shrinkage,min_support,movie_id,rank,neighbor_id,value\n")
         for kind, shrinkage, support in [("cosine", 0, 1), ("cosine", 50, 3), ("corated_cosine", 10, 2),
-                                         ("pearson", 25, 2), ("jaccard", 0, 1)]:
-            s = similarity_matrix(table.r, table.m, kind, shrinkage, support)
+                                         ("pearson", 25, 2), ("jaccard", 0, 1),
+                                         ("pearson_baseline", 100, 2), ("llr", 0, 1), ("conditional", 0, 3)]:
+            x = table.centered("baseline" if kind == "pearson_baseline" else "none")
+            s = similarity_matrix(x, table.m, kind, shrinkage, support)
             near = nearest(s, table.m.sum(0), 10)
             for i in chosen:
                 for rank, j in enumerate(near[i]):

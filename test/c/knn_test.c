@@ -68,6 +68,26 @@ make_matrix(Dense *d, int rows, int columns, int percent, bool whole)
 	d->column_start[columns] = n;
 }
 
+/* n log n. */
+static double
+entropy(double n)
+{
+	return n > 0 ? n * log(n) : 0;
+}
+
+/* From entropies, where knn.c adds up informations. */
+static double
+brute_llr(double both, double only_a, double only_b, double neither)
+{
+	double n = both + only_a + only_b + neither;
+
+	if (both * n <= (both + only_a) * (both + only_b))
+		return 0;
+	return 2 * (entropy(both) + entropy(only_a) + entropy(only_b) + entropy(neither) + entropy(n) -
+				entropy(both + only_a) - entropy(only_b + neither) - entropy(both + only_b) -
+				entropy(only_a + neither));
+}
+
 static double
 brute_similarity(const Dense *d, const KnnOptions *o, int a, int b)
 {
@@ -113,8 +133,15 @@ brute_similarity(const Dense *d, const KnnOptions *o, int a, int b)
 		case KNN_EUCLIDEAN:
 			similarity = 1 / (1 + sqrt(fmax(xx + yy - 2 * xy, 0)));
 			break;
+		case KNN_LLR:
+			similarity = brute_llr(n, n_a - n, n_b - n, d->rows - n_a - n_b + n);
+			break;
+		case KNN_CONDITIONAL:
+			similarity = n / n_a / sqrt(n_b);
+			break;
 	}
-	return similarity * n / (n + o->shrinkage);
+	n -= o->support_lost;
+	return o->shrinkage > 0 ? similarity * n / (n + o->shrinkage) : similarity;
 }
 
 static void
@@ -198,11 +225,12 @@ check_column(const Dense *d, const KnnOptions *o, int c, const neighbor_heap *he
 		if (best < 0)
 			break;
 		used[best] = true;
-		if (n >= heap->n || fabs(heap->entries[n].score - best_similarity) > 1e-6)
+		if (n >= heap->n ||
+			fabs(heap->entries[n].score - best_similarity) > 1e-6 * fmax(1, best_similarity))
 			return false;
 		/* A different one is right only if it is as similar. */
-		if (heap->entries[n].id != best &&
-			fabs(brute_similarity(d, o, c, heap->entries[n].id) - best_similarity) > 1e-7)
+		if (heap->entries[n].id != best && fabs(brute_similarity(d, o, c, heap->entries[n].id) -
+												best_similarity) > 1e-7 * fmax(1, best_similarity))
 			return false;
 		expected++;
 	}
@@ -221,8 +249,9 @@ test_knn(int number, KnnSimilarity similarity, bool whole, const char *name)
 
 	for (int trial = 0; trial < 400; trial++)
 	{
-		KnnOptions o = {similarity, 1 + random_below(12), 1 + random_below(3),
-						random_below(2) ? random_below(20) : 0, random_below(3) ? 0 : -0.9999};
+		KnnOptions o = {similarity,          1 + random_below(12),
+						1 + random_below(3), random_below(2) ? random_below(20) : 0,
+						random_below(2),     random_below(3) ? 0 : -0.9999};
 
 		make_matrix(&d, 1 + random_below(MAX_ROWS), 1 + random_below(MAX_COLUMNS),
 					5 + random_below(95), whole);
@@ -279,7 +308,7 @@ main(void)
 {
 	int failed = 0;
 
-	printf("1..7\n");
+	printf("1..9\n");
 	failed += test_topk(1);
 	failed += test_knn(2, KNN_COSINE, true, "cosine of halves");
 	failed += test_knn(3, KNN_COSINE, false, "cosine of thirds");
@@ -287,5 +316,7 @@ main(void)
 	failed += test_knn(5, KNN_PEARSON, true, "pearson");
 	failed += test_knn(6, KNN_JACCARD, false, "jaccard");
 	failed += test_knn(7, KNN_EUCLIDEAN, true, "euclidean");
+	failed += test_knn(8, KNN_LLR, true, "log-likelihood ratio");
+	failed += test_knn(9, KNN_CONDITIONAL, true, "conditional probability");
 	return failed > 0;
 }

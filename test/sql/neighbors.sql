@@ -24,13 +24,19 @@ LANGUAGE sql AS $$
             sum((x.rating - y.rating) ^ 2) AS distance
         FROM r x JOIN r y USING (user_id) WHERE x.item_id <> y.item_id GROUP BY 1, 2)
     SELECT p.a, p.b, p.n / (p.n + $3) * CASE $1
+        WHEN 'conditional' THEN p.n / (ma.n * sqrt(mb.n))
+        WHEN 'llr' THEN CASE WHEN p.n * u.n > ma.n * mb.n THEN (
+            SELECT 2 * sum(k * ln(k * u.n / expected)) FROM (VALUES
+                (p.n, ma.n * mb.n::double precision), (ma.n - p.n, ma.n * (u.n - mb.n)), (mb.n - p.n, (u.n - ma.n) * mb.n),
+                (u.n - ma.n - mb.n + p.n, (u.n - ma.n) * (u.n - mb.n))) t(k, expected) WHERE k > 0) ELSE 0 END
         WHEN 'cosine' THEN p.xy / nullif(ma.norm * mb.norm, 0)
         WHEN 'corated_cosine' THEN p.xy / nullif(sqrt(p.xx * p.yy), 0)
         WHEN 'adjusted_cosine' THEN p.uxy / nullif(sqrt(p.uxx * p.uyy), 0)
         WHEN 'pearson' THEN p.pearson
         WHEN 'jaccard' THEN p.n / (ma.n + mb.n - p.n)
         WHEN 'euclidean' THEN 1 / (1 + sqrt(p.distance)) END
-    FROM p JOIN m ma ON ma.item_id = p.a JOIN m mb ON mb.item_id = p.b
+    FROM p JOIN m ma ON ma.item_id = p.a JOIN m mb ON mb.item_id = p.b,
+        (SELECT count(DISTINCT user_id)::double precision AS n FROM sample) u
     WHERE p.n >= $2
 $$;
 
@@ -48,11 +54,11 @@ $$;
 -- all pairs above zero are there, and no others, with the same value
 CREATE TABLE configuration AS
 SELECT s AS similarity, min_support, shrinkage
-FROM unnest(ARRAY['cosine', 'corated_cosine', 'adjusted_cosine', 'pearson', 'jaccard', 'euclidean']) s
+FROM unnest(ARRAY['cosine', 'corated_cosine', 'adjusted_cosine', 'pearson', 'jaccard', 'euclidean', 'llr', 'conditional']) s
     CROSS JOIN (VALUES (1, 0), (5, 0), (1, 25), (4, 10)) o(min_support, shrinkage);
 
 SELECT similarity, min_support, shrinkage, count(b.a) AS expected, count(f.a) AS found,
-    max(abs(b.value - f.value)) < 1e-6 AS same_values
+    max(abs(b.value - f.value) / greatest(b.value, 1)) < 1e-6 AS same_values
 FROM (SELECT * FROM configuration c, brute_force(c.similarity, c.min_support, c.shrinkage) WHERE value > 1e-7) b
     FULL JOIN (SELECT * FROM configuration c, found(c.similarity, c.min_support, c.shrinkage, 100) WHERE value > 1e-7) f
         USING (similarity, min_support, shrinkage, a, b)
@@ -138,6 +144,22 @@ FROM (VALUES ('user'), ('item'), ('baseline')) c(center)
         FROM r x JOIN r y USING (user_id) JOIN m mx ON mx.item_id = x.item_id JOIN m my ON my.item_id = y.item_id
         GROUP BY x.item_id, y.item_id, mx.norm, my.norm) e USING (a, b)
 GROUP BY 1 ORDER BY 1;
+
+-- pearson_baseline: co-rated cosine of what the baseline leaves, shrunk by n - 1
+SELECT max(abs(f.value - e.value)) < 1e-6 AS same_values, count(*) > 300 AS enough, count(*) = count(e.value) AS same_pairs
+FROM (
+    SELECT n.item_id AS a, o.item_id AS b, w.weight AS value
+    FROM item_neighbors('SELECT * FROM sample', similarity => 'pearson_baseline', shrinkage => 100) n
+        CROSS JOIN LATERAL svec_unnest(n.neighbors) AS w(id, weight)
+        JOIN item_neighbors('SELECT * FROM sample', k => 0) o ON o.id = w.id) f
+    LEFT JOIN (
+        WITH r AS (
+            SELECT s.user_id, s.item_id, s.rating - avg(s.rating) OVER () - u.bias - i.bias AS rating
+            FROM sample s JOIN user_neighbors('SELECT * FROM sample', k => 0) u USING (user_id)
+                JOIN item_neighbors('SELECT * FROM sample', k => 0) i USING (item_id))
+        SELECT x.item_id AS a, y.item_id AS b,
+            (count(*) - 1.0) / (count(*) - 1 + 100) * sum(x.rating * y.rating) / sqrt(sum(x.rating ^ 2) * sum(y.rating ^ 2)) AS value
+        FROM r x JOIN r y USING (user_id) GROUP BY x.item_id, y.item_id) e USING (a, b);
 
 -- weighting: TF-IDF and BM25
 SELECT c.weighting, max(abs(f.value - e.value)) < 1e-6 AS same_values, count(*) > 500 AS enough
@@ -247,11 +269,13 @@ SELECT * FROM item_neighbors('SELECT * FROM sample', center => 'mean');
 SELECT * FROM item_neighbors('SELECT * FROM sample', weighting => 'idf');
 SELECT * FROM item_neighbors('SELECT * FROM sample', weighting => 'tfidf', center => 'item');
 SELECT * FROM item_neighbors('SELECT * FROM sample', similarity => 'adjusted_cosine', center => 'item');
+SELECT * FROM item_neighbors('SELECT * FROM sample', similarity => 'pearson_baseline', center => 'user');
 SELECT * FROM item_neighbors('SELECT user_id, item_id, -1 FROM sample', weighting => 'tfidf');
 SELECT * FROM item_neighbors('SELECT * FROM sample', min_support => 0);
 SELECT * FROM item_neighbors('SELECT * FROM sample', shrinkage => -1);
 SELECT * FROM item_neighbors('SELECT * FROM sample', shrinkage => 'NaN');
 SELECT * FROM item_neighbors('SELECT * FROM sample', min_similarity => 2);
+SELECT * FROM item_neighbors('SELECT * FROM sample', similarity => 'llr', min_similarity => 'infinity');
 SELECT * FROM item_neighbors('SELECT * FROM sample', item_regularization => -1);
 SELECT * FROM item_neighbors('SELECT * FROM sample', baseline_epochs => -1);
 SELECT item_neighbors('SELECT user_id, item_id, 1 / (user_id - 100) FROM sample');
