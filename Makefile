@@ -10,7 +10,7 @@ EXTVERSION   = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" socrec.cont
 
 # One capability, one name: each of these is src/NAME.c, sql/NAME.sql,
 # test/sql/NAME.sql, expected/NAME.out and docs/NAME.md (model is SQL only).
-CAPABILITIES = svec similarity neighbors prediction factor metrics logistic model hybrid refresh batch weights evaluation monitoring prepare describe profile segment
+CAPABILITIES = svec similarity neighbors prediction factor metrics logistic model hybrid refresh batch weights behavior evaluation monitoring prepare describe profile segment
 
 MODULE_big = socrec
 OBJS       = $(patsubst %.c,%.o,$(filter-out src/$(BLAS_MODULE).c,$(wildcard src/*.c)))

@@ -419,3 +419,51 @@ power_law_fit(const CountTable *table, int64_t from, PowerLaw *best)
 	*best = law;
 	return true;
 }
+
+/*
+ * The probability that a chi-square variable is greater than x: the regularized
+ * upper incomplete gamma function at half of both, by its series below the mean and
+ * by its continued fraction (Lentz's algorithm) above.
+ */
+double
+chi_square_tail(double x, double degrees)
+{
+	double a = degrees / 2;
+	double z = x / 2;
+	double front;
+	double c, d, h;
+
+	if (!(z > 0))
+		return 1;
+	if (isinf(z))
+		return 0;
+	if (degrees == 1)
+		return erfc(sqrt(z));
+	front = exp(a * log(z) - z - lgamma(a));
+	if (z < a + 1)
+	{
+		double term = 1 / a;
+		double sum = term;
+
+		for (double i = a + 1; term > sum * DBL_EPSILON; i++)
+			sum += term *= z / i;
+		return fmax(1 - front * sum, 0);
+	}
+	c = 1 / DBL_MIN;
+	d = 1 / (z + 1 - a);
+	h = d;
+	for (int i = 1; i < 10000; i++)
+	{
+		double numerator = -i * (i - a);
+		double denominator = z + 2 * i + 1 - a;
+		double change;
+
+		d = 1 / (numerator * d + denominator);
+		c = denominator + numerator / c;
+		change = c * d;
+		h *= change;
+		if (fabs(change - 1) < DBL_EPSILON)
+			break;
+	}
+	return front * h;
+}

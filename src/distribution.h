@@ -53,6 +53,8 @@ extern void sketch_add(Sketch *sketch, double value, int64_t count);
 extern int64_t sketch_cell(const Sketch *sketch, int cell, double *value);
 extern double sketch_quantile(const Sketch *sketch, double fraction);
 
+extern double chi_square_tail(double x, double degrees);
+
 /* How evenly things share a total; counts ascend. */
 extern double gini_coefficient(const double *counts, int64_t n);
 extern double top_share(const double *counts, int64_t n, double fraction);

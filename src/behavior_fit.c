@@ -1,0 +1,648 @@
+/*
+ * behavior_fit.c
+ *		socrec.fit_regression(): a regression over the rows of a query.
+ *
+ * The rows are read into memory once and passed over there; or every pass is one
+ * aggregate query, which reads them where they are.  Both give the same.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/plancache.h"
+#include "utils/tuplestore.h"
+
+#include "query.h"
+#include "regression_data.h"
+#include "socrec.h"
+
+/* The arguments' positions. */
+enum
+{
+	ARG_QUERY,
+	ARG_FEATURES,
+	ARG_FAMILY,
+	ARG_CLASSES,
+	ARG_INTERCEPT,
+	ARG_HAS_WEIGHT,
+	ARG_HAS_OFFSET,
+	ARG_L1,
+	ARG_L2,
+	ARG_STANDARDIZE,
+	ARG_PATH,
+	ARG_ERRORS,
+	ARG_MAX_ITERATIONS,
+	ARG_TOLERANCE,
+	ARG_EXECUTION
+};
+
+/* Columns of the query before the features. */
+enum
+{
+	QUERY_Y,
+	QUERY_WEIGHT,
+	QUERY_OFFSET,
+	QUERY_UNIT,
+	QUERY_FEATURES
+};
+
+/* Columns of the result. */
+enum
+{
+	FIT_ESTIMATES,
+	FIT_ERRORS,
+	FIT_STATES,
+	FIT_MEANS,
+	FIT_DEVIATIONS,
+	FIT_N,
+	FIT_LOG_LIKELIHOOD,
+	FIT_NULL_LOG_LIKELIHOOD,
+	FIT_ITERATIONS,
+	FIT_PASSES,
+	FIT_CONVERGED,
+	FIT_GRADIENT_NORM,
+	FIT_CONDITION,
+	FIT_EXECUTION,
+	FIT_PATH_L1,
+	FIT_PATH_LOG_LIKELIHOOD,
+	FIT_PATH_ESTIMATES,
+	N_FIT
+};
+
+/* The words of argument execution, in their order. */
+enum
+{
+	IN_MEMORY,
+	IN_QUERIES,
+	WHERE_IT_FITS
+};
+
+#define MAX_FEATURES 1000000
+#define MAX_DESCENT_FEATURES 4000
+
+/* Takes the rows as they come. */
+typedef struct RowReceiver
+{
+	DestReceiver pub;
+	RegressionData *data;
+	Progress *progress;
+	bool intercept;
+	bool stops; /* when memory is short, instead of an error */
+	bool stopped;
+	bool is_array; /* the features are one array */
+	Oid *types;
+} RowReceiver;
+
+/* Passes by queries. */
+typedef struct QueryPasses
+{
+	RegressionShape shape;
+	Budget *budget;
+	const char *plain;   /* text of the query of a pass over single rows */
+	const char *one;     /* and of that for the likelihood, which may be over choice sets */
+	const char *cluster; /* and of that over clusters, NULL without */
+	double *center;      /* what is taken off columns, and what they are multiplied by */
+	double *scale;
+} QueryPasses;
+
+static double
+finite_number(TupleTableSlot *slot, int column, Oid type)
+{
+	double value;
+
+	if (slot->tts_isnull[column])
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("column \"%s\" of the query of a regression is null",
+						NameStr(TupleDescAttr(slot->tts_tupleDescriptor, column)->attname))));
+	value = query_number(slot->tts_values[column], type);
+	if (!isfinite(value))
+		ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+						errmsg("value %g of column \"%s\" is not a finite number", value,
+							   NameStr(TupleDescAttr(slot->tts_tupleDescriptor, column)->attname)),
+						errhint("Leave such rows out in the source, or make the value null.")));
+	return value;
+}
+
+/*
+ * The elements of the array of features.
+ */
+static ArrayType *
+feature_array(RowReceiver *receiver, TupleTableSlot *slot)
+{
+	RegressionData *data = receiver->data;
+	ArrayType *array;
+	int n;
+
+	if (slot->tts_isnull[QUERY_FEATURES])
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("the features are null")));
+	array = DatumGetArrayTypeP(slot->tts_values[QUERY_FEATURES]);
+	n = ARR_NDIM(array) == 1 ? ARR_DIMS(array)[0] : 0;
+	if (n + receiver->intercept != data->shape.p || ARR_HASNULL(array))
+		invalid_argument("an array of features has %d elements without null, not %d", n,
+						 data->shape.p - receiver->intercept);
+	return array;
+}
+
+static bool
+receive_row(TupleTableSlot *slot, DestReceiver *self)
+{
+	RowReceiver *receiver = (RowReceiver *) self;
+	RegressionData *data = receiver->data;
+	ArrayType *array = NULL;
+	double *x;
+	int32 p;
+
+	slot_getallattrs(slot);
+	if (receiver->is_array)
+		array = feature_array(receiver, slot);
+	if (receiver->stops &&
+		MemoryContextMemAllocated(data->budget->total, true) + regression_data_growth(data) >
+			data->budget->limit)
+	{
+		receiver->stopped = true;
+		return false;
+	}
+	if (data->n % 65536 == 0 && data->n > 0)
+		progress_report(receiver->progress, INT64_FORMAT " rows read", data->n);
+	x = regression_data_add(
+		data, finite_number(slot, QUERY_Y, FLOAT8OID), finite_number(slot, QUERY_WEIGHT, FLOAT8OID),
+		finite_number(slot, QUERY_OFFSET, FLOAT8OID),
+		slot->tts_isnull[QUERY_UNIT] ? 0 : DatumGetInt64(slot->tts_values[QUERY_UNIT]));
+	if (receiver->intercept)
+		*x++ = 1;
+	p = data->shape.p - receiver->intercept;
+	for (int32 j = 0; j < p; j++)
+	{
+		x[j] = array != NULL ? ((double *) ARR_DATA_PTR(array))[j]
+							 : finite_number(slot, QUERY_FEATURES + j, receiver->types[j]);
+		if (array != NULL && !isfinite(x[j]))
+			invalid_argument("feature %g is not a finite number", x[j]);
+	}
+	if (array != NULL && (Pointer) array != DatumGetPointer(slot->tts_values[QUERY_FEATURES]))
+		pfree(array);
+	return true;
+}
+
+/*
+ * Called with the result's shape before the first row.
+ */
+static void
+start_rows(DestReceiver *self, int operation, TupleDesc desc)
+{
+	RowReceiver *receiver = (RowReceiver *) self;
+	static const Oid first[] = {FLOAT8OID, FLOAT8OID, FLOAT8OID, INT8OID};
+	int n = desc->natts - QUERY_FEATURES;
+
+	for (int i = 0; i < QUERY_FEATURES; i++)
+		if (n < 1 || TupleDescAttr(desc, i)->atttypid != first[i])
+			ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+							errmsg("the query of a regression returns y, weight and offset of type "
+								   "double precision, a bigint, and features")));
+	receiver->is_array = n == 1 && TupleDescAttr(desc, QUERY_FEATURES)->atttypid == FLOAT8ARRAYOID;
+	receiver->types = MemoryContextAlloc(receiver->data->budget->context, n * sizeof(Oid));
+	for (int j = 0; j < n; j++)
+	{
+		Form_pg_attribute column = TupleDescAttr(desc, QUERY_FEATURES + j);
+
+		receiver->types[j] = getBaseType(column->atttypid);
+		if (!receiver->is_array && !query_is_number(receiver->types[j]))
+			ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+							errmsg("feature \"%s\" is of type %s, not a number",
+								   NameStr(column->attname), format_type_be(column->atttypid))));
+	}
+	if (!receiver->is_array && n + receiver->intercept != receiver->data->shape.p)
+		invalid_argument("the query returns %d features, not %d", n,
+						 receiver->data->shape.p - receiver->intercept);
+}
+
+/*
+ * Rows of a choice set, or cluster, are one after the other.
+ */
+static void
+check_units(RegressionData *data)
+{
+	int64 start = 0;
+
+	for (int64 i = 1; i <= data->n; i++)
+	{
+		if (i < data->n && data->unit[i] == data->unit[i - 1])
+			continue;
+		if (i < data->n && data->unit[i] < data->unit[i - 1])
+			invalid_argument("the rows of the query are not in the order of column 4");
+		if (i - start > PG_INT32_MAX / 2)
+			invalid_argument("a choice set has " INT64_FORMAT " alternatives", i - start);
+		data->largest_unit = Max(data->largest_unit, (int32) (i - start));
+		start = i;
+	}
+}
+
+/*
+ * The columns of a query, which is analyzed but not run.
+ */
+static TupleDesc
+describe_query(const char *query)
+{
+	MemoryContext context = CurrentMemoryContext;
+	MemoryContext old;
+	SPIPlanPtr plan;
+	TupleDesc desc;
+
+	SPI_connect();
+	plan = SPI_prepare(query, 0, NULL);
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+	old = MemoryContextSwitchTo(context);
+	desc = CreateTupleDescCopy(
+		((CachedPlanSource *) linitial(SPI_plan_get_plan_sources(plan)))->resultDesc);
+	MemoryContextSwitchTo(old);
+	SPI_finish();
+	return desc;
+}
+
+/*
+ * The queries of passes: parameters are $1, and the columns of the query are called
+ * c1, c2 ....  The features are written as one array.
+ */
+static void
+write_queries(QueryPasses *passes, const char *query, bool intercept, bool clustered)
+{
+	TupleDesc desc = describe_query(query);
+	StringInfoData features;
+	StringInfoData from;
+	char *call;
+
+	initStringInfo(&features);
+	initStringInfo(&from);
+	appendStringInfo(&from, "FROM (%s\n) q (c1", query);
+	for (int j = 2; j <= desc->natts; j++)
+		appendStringInfo(&from, ", c%d", j);
+	appendStringInfoChar(&from, ')');
+	if (TupleDescAttr(desc, desc->natts - 1)->atttypid == FLOAT8ARRAYOID)
+		appendStringInfo(&features, intercept ? "pg_catalog.array_prepend(1::float8, c%d)" : "c%d",
+						 QUERY_FEATURES + 1);
+	else
+	{
+		appendStringInfo(&features, "ARRAY[%s", intercept ? "1" : "");
+		for (int j = QUERY_FEATURES + 1; j <= desc->natts; j++)
+			appendStringInfo(&features, "%sc%d", j > QUERY_FEATURES + 1 || intercept ? ", " : "",
+							 j);
+		appendStringInfoString(&features, "]::float8[]");
+	}
+	call = psprintf("socrec.regression_contribution($1, c1, %s, c2, c3)", features.data);
+	passes->plain = psprintf("SELECT socrec.regression_sums(%s) %s", call, from.data);
+	passes->one = passes->plain;
+	if (passes->shape.family == REGRESSION_CONDITIONAL)
+		passes->one = psprintf(
+			"SELECT socrec.regression_sums(socrec.choice_contribution($1, s.y, s.x, s.w, s.o)) "
+			"FROM (SELECT pg_catalog.array_agg(c1) AS y, pg_catalog.array_agg(%s) AS x, "
+			"pg_catalog.array_agg(c2) AS w, pg_catalog.array_agg(c3) AS o %s GROUP BY c4) s",
+			features.data, from.data);
+	if (clustered)
+		passes->cluster =
+			psprintf("SELECT socrec.regression_sums(socrec.cluster_contribution(s.s)) "
+					 "FROM (SELECT socrec.regression_sums(%s) AS s %s GROUP BY c4) s",
+					 call, from.data);
+}
+
+/*
+ * Run the query of a pass at theta; result has room for n sums.
+ */
+static void
+run_pass(QueryPasses *passes, const char *query, const double *theta, RegressionPart part,
+		 double *result, Size n)
+{
+	int32 p = passes->shape.p;
+	Size q = (Size) passes->shape.m * p;
+	ParamListInfo parameters = makeParamList(1);
+	SPIExecuteOptions options = {.read_only = true, .params = parameters};
+	Datum *numbers = palloc((4 + q + 2 * p) * sizeof(Datum));
+	Size at = 0;
+	bool null;
+	ArrayType *sums;
+
+	numbers[at++] = Float8GetDatum(passes->shape.family);
+	numbers[at++] = Float8GetDatum(part);
+	numbers[at++] = Float8GetDatum(passes->shape.m);
+	numbers[at++] = Float8GetDatum(p);
+	for (Size i = 0; i < q; i++)
+		numbers[at++] = Float8GetDatum(theta[i]);
+	for (int32 j = 0; j < p; j++)
+		numbers[at++] = Float8GetDatum(passes->center[j]);
+	for (int32 j = 0; j < p; j++)
+		numbers[at++] = Float8GetDatum(passes->scale[j]);
+	parameters->params[0] = (ParamExternData){
+		.value = PointerGetDatum(construct_array(numbers, (int) at, FLOAT8OID, sizeof(float8),
+												 FLOAT8PASSBYVAL, TYPALIGN_DOUBLE)),
+		.pflags = PARAM_FLAG_CONST,
+		.ptype = FLOAT8ARRAYOID};
+
+	SPI_connect();
+	if (SPI_execute_extended(query, &options) != SPI_OK_SELECT || SPI_processed != 1)
+		elog(ERROR, "query of a pass failed");
+	sums = (ArrayType *) PG_DETOAST_DATUM_COPY(
+		SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null));
+	if (null)
+		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there are no rows to fit")));
+	if (ARR_NDIM(sums) != 1 || ARR_DIMS(sums)[0] != n)
+		elog(ERROR, "a pass returns %d sums, not %zu",
+			 ArrayGetNItems(ARR_NDIM(sums), ARR_DIMS(sums)), n);
+	memcpy(result, ARR_DATA_PTR(sums), n * sizeof(double));
+	SPI_finish();
+	pfree(numbers);
+}
+
+static void
+query_pass(void *argument, const double *theta, RegressionPart part, double *sums)
+{
+	QueryPasses *passes = argument;
+	int32 m = passes->shape.m;
+
+	run_pass(passes, passes->one, theta, part, sums,
+			 regression_sums(m, passes->shape.p, regression_part_blocks(part, m)));
+}
+
+static int64
+query_clusters(void *argument, const double *theta, double *sums)
+{
+	QueryPasses *passes = argument;
+
+	run_pass(passes, passes->cluster, theta, REGRESSION_GRADIENT, sums,
+			 regression_sums(1, passes->shape.m * passes->shape.p, 1));
+	return (int64) sums[SUM_ROWS];
+}
+
+static void
+query_standardize(void *argument, const double *mean, const double *scale)
+{
+	QueryPasses *passes = argument;
+
+	memcpy(passes->center, mean, passes->shape.p * sizeof(double));
+	memcpy(passes->scale, scale, passes->shape.p * sizeof(double));
+}
+
+/*
+ * Means and mean squared deviations by a pass over rows as they are; where too many
+ * digits are lost in the difference of squares, by a second one over rows less
+ * their means.
+ */
+static void
+query_moments(void *argument, double *mean, double *square)
+{
+	QueryPasses *passes = argument;
+	RegressionShape shape = passes->shape;
+	int32 p = shape.p;
+	Size n = regression_sums(1, p, 1);
+	double *sums = budget_alloc(passes->budget, n, sizeof(double), "the sums of a pass");
+	double *theta = palloc0(p * sizeof(double));
+	bool exact = false;
+
+	passes->shape = (RegressionShape){REGRESSION_LOGISTIC, 1, p};
+	for (int32 j = 0; j < p; j++)
+	{
+		passes->center[j] = mean[j] = 0;
+		passes->scale[j] = 1;
+	}
+	for (int round = 0; round < 2 && !exact; round++)
+	{
+		const double *block = sums + SUM_GRADIENT + p;
+
+		run_pass(passes, passes->plain, theta, REGRESSION_PLAIN, sums, n);
+		exact = true;
+		for (int32 j = 0; j < p; j++)
+		{
+			double change = sums[SUM_GRADIENT + j] / sums[SUM_WEIGHT];
+
+			/* On the diagonal. */
+			block += j;
+			square[j] = fmax(*block++ / sums[SUM_WEIGHT] - change * change, 0);
+			mean[j] += change;
+			passes->center[j] = mean[j];
+			exact = exact && (square[j] > 1e-6 * mean[j] * mean[j] || mean[j] == 0);
+		}
+	}
+	passes->shape = shape;
+	pfree(theta);
+}
+
+/*
+ * The place of a word in a list.
+ */
+static int
+choose(const char *what, const char *word, const char *const *words, int n)
+{
+	StringInfoData list;
+
+	for (int i = 0; i < n; i++)
+		if (strcmp(word, words[i]) == 0)
+			return i;
+	initStringInfo(&list);
+	for (int i = 0; i < n; i++)
+		appendStringInfo(&list, "%s%s", i > 0 ? ", " : "", words[i]);
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown %s \"%s\"", what, word),
+			 errhint("Use one of: %s.", list.data)));
+}
+
+/*
+ * The problem and its options, as the arguments say.
+ */
+static void
+read_arguments(FunctionCallInfo fcinfo, RegressionProblem *problem, RegressionOptions *options)
+{
+	static const char *const families[] = {"logistic", "multinomial", "conditional"};
+	static const char *const errors[] = {"model", "robust", "cluster"};
+	int32 features = PG_GETARG_INT32(ARG_FEATURES);
+	int32 classes = PG_GETARG_INT32(ARG_CLASSES);
+
+	problem->shape.family = choose("family", text_to_cstring(PG_GETARG_TEXT_PP(ARG_FAMILY)),
+								   families, lengthof(families));
+	problem->shape.m = problem->shape.family == REGRESSION_MULTINOMIAL ? classes - 1 : 1;
+	if (problem->shape.m < 1 || problem->shape.m > REGRESSION_MAX_CLASSES)
+		invalid_argument("a target of %d classes is not between 2 and %d", classes,
+						 REGRESSION_MAX_CLASSES + 1);
+	problem->intercept =
+		PG_GETARG_BOOL(ARG_INTERCEPT) && problem->shape.family != REGRESSION_CONDITIONAL;
+	problem->shape.p = features + problem->intercept;
+	if (features < 0 || problem->shape.p < 1 || features > MAX_FEATURES)
+		invalid_argument("%d features are not between 1 and %d", features, MAX_FEATURES);
+	problem->offsets = PG_GETARG_BOOL(ARG_HAS_OFFSET);
+	problem->l1 = PG_GETARG_FLOAT8(ARG_L1);
+	problem->l2 = PG_GETARG_FLOAT8(ARG_L2);
+	if (!(problem->l1 >= 0 && problem->l2 >= 0 && isfinite(problem->l1 + problem->l2)))
+		invalid_argument("penalties l1 %g and l2 %g must be at least 0", problem->l1, problem->l2);
+	if (problem->l1 > 0 && problem->shape.m > 1)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("an l1 penalty of several classes is not supported"),
+						errhint("Use l2, or a model for each class.")));
+	if (problem->l1 > 0 && problem->shape.p > MAX_DESCENT_FEATURES)
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						errmsg("%d columns are too many for an l1 penalty, which takes %d",
+							   problem->shape.p, MAX_DESCENT_FEATURES)));
+	problem->max_iterations = PG_GETARG_INT32(ARG_MAX_ITERATIONS);
+	problem->tolerance = PG_GETARG_FLOAT8(ARG_TOLERANCE);
+	if (problem->max_iterations < 1 || !(problem->tolerance > 0))
+		invalid_argument("max_iterations and tolerance must be greater than 0");
+	options->standardize = PG_GETARG_BOOL(ARG_STANDARDIZE);
+	options->path = PG_GETARG_INT32(ARG_PATH);
+	if (options->path < 0 || options->path == 1 || options->path > 1000 ||
+		(options->path > 0 && problem->l1 == 0))
+		invalid_argument("a path of %d steps is not 2 to 1000 with a penalty l1", options->path);
+	options->errors =
+		choose("kind of standard errors", text_to_cstring(PG_GETARG_TEXT_PP(ARG_ERRORS)), errors,
+			   lengthof(errors));
+	if (options->errors == ERRORS_CLUSTERS && problem->shape.family == REGRESSION_CONDITIONAL)
+		invalid_argument("clusters of choice sets are not supported");
+}
+
+/*
+ * Read the rows into memory.  False when they do not fit, and that may be.
+ */
+static bool
+load(const char *query, RegressionData *data, bool intercept, bool stops)
+{
+	Progress progress;
+	RowReceiver receiver = {
+		.pub = {receive_row, start_rows, query_ignore, query_ignore, DestTuplestore},
+		.data = data,
+		.progress = &progress,
+		.intercept = intercept,
+		.stops = stops};
+
+	progress_start(&progress, "regression");
+	query_run(query, &receiver.pub);
+	progress_end(&progress);
+	if (receiver.stopped)
+		return false;
+	if (data->n == 0)
+		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there are no rows to fit")));
+	if (data->has_unit)
+		check_units(data);
+	return true;
+}
+
+static Datum
+numbers_datum(const double *numbers, Size n)
+{
+	Datum *values = palloc(Max(n, 1) * sizeof(Datum));
+	bool *nulls = palloc(Max(n, 1) * sizeof(bool));
+	int count = (int) n;
+	int lower = 1;
+
+	for (Size i = 0; i < n; i++)
+	{
+		values[i] = Float8GetDatum(numbers[i]);
+		nulls[i] = isnan(numbers[i]);
+	}
+	return PointerGetDatum(construct_md_array(values, nulls, 1, &count, &lower, FLOAT8OID,
+											  sizeof(float8), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+}
+
+/*
+ * The report as a row.
+ */
+static Datum
+report_datum(FunctionCallInfo fcinfo, const RegressionProblem *problem,
+			 const RegressionReport *report, const char *execution)
+{
+	Size q = (Size) problem->shape.m * problem->shape.p;
+	TupleDesc desc;
+	Datum values[N_FIT];
+	bool nulls[N_FIT] = {0};
+	Datum *states = palloc(q * sizeof(Datum));
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	for (Size i = 0; i < q; i++)
+		states[i] = Int16GetDatum(report->state[i]);
+	values[FIT_ESTIMATES] = numbers_datum(report->estimate, q);
+	values[FIT_ERRORS] = numbers_datum(report->error, q);
+	values[FIT_STATES] = PointerGetDatum(
+		construct_array(states, (int) q, INT2OID, sizeof(int16), true, TYPALIGN_SHORT));
+	values[FIT_MEANS] = numbers_datum(report->mean, problem->shape.p);
+	values[FIT_DEVIATIONS] = numbers_datum(report->deviation, problem->shape.p);
+	values[FIT_N] = Int64GetDatum(report->n);
+	values[FIT_LOG_LIKELIHOOD] = Float8GetDatum(-report->loss);
+	values[FIT_NULL_LOG_LIKELIHOOD] = Float8GetDatum(-report->null_loss);
+	values[FIT_ITERATIONS] = Int32GetDatum(report->iterations);
+	values[FIT_PASSES] = Int32GetDatum(report->passes);
+	values[FIT_CONVERGED] = BoolGetDatum(report->converged);
+	values[FIT_GRADIENT_NORM] = Float8GetDatum(report->gradient);
+	values[FIT_CONDITION] = Float8GetDatum(report->condition);
+	nulls[FIT_CONDITION] = isnan(report->condition);
+	values[FIT_EXECUTION] = CStringGetTextDatum(execution);
+	for (int i = FIT_PATH_L1; i < N_FIT; i++)
+		nulls[i] = report->path == 0;
+	if (report->path > 0)
+	{
+		double *likelihood = palloc(report->path * sizeof(double));
+
+		for (int32 s = 0; s < report->path; s++)
+			likelihood[s] = -report->path_loss[s];
+		values[FIT_PATH_L1] = numbers_datum(report->path_l1, report->path);
+		values[FIT_PATH_LOG_LIKELIHOOD] = numbers_datum(likelihood, report->path);
+		values[FIT_PATH_ESTIMATES] = numbers_datum(report->path_estimate, report->path * q);
+	}
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
+}
+
+/*
+ * fit_regression(query text, ...): see sql/behavior.sql.
+ */
+PG_FUNCTION_INFO_V1(socrec_fit_regression);
+Datum
+socrec_fit_regression(PG_FUNCTION_ARGS)
+{
+	static const char *const executions[] = {"memory", "query", "auto"};
+	const char *query = text_to_cstring(PG_GETARG_TEXT_PP(ARG_QUERY));
+	RegressionProblem problem = {0};
+	RegressionOptions options = {0};
+	int execution = choose("execution", text_to_cstring(PG_GETARG_TEXT_PP(ARG_EXECUTION)),
+						   executions, lengthof(executions));
+	Budget budget;
+	Budget rows;
+	RegressionData data = {.budget = &rows};
+	QueryPasses passes = {.budget = &budget};
+	RegressionSource source;
+	RegressionReport *report;
+	Datum result;
+
+	read_arguments(fcinfo, &problem, &options);
+	query_check(query);
+	budget_init(&budget, "the regression");
+	budget_part(&rows, &budget);
+	data.shape = passes.shape = problem.shape;
+	data.has_weight = PG_GETARG_BOOL(ARG_HAS_WEIGHT);
+	data.has_offset = problem.offsets;
+	data.has_unit =
+		problem.shape.family == REGRESSION_CONDITIONAL || options.errors == ERRORS_CLUSTERS;
+	if (execution == IN_QUERIES ||
+		!load(query, &data, problem.intercept, execution == WHERE_IT_FITS))
+	{
+		MemoryContextReset(rows.context);
+		passes.center =
+			budget_alloc(&budget, problem.shape.p, sizeof(double), "the sums of a pass");
+		passes.scale = budget_alloc(&budget, problem.shape.p, sizeof(double), "the sums of a pass");
+		write_queries(&passes, query, problem.intercept, options.errors == ERRORS_CLUSTERS);
+		source = (RegressionSource){query_moments, query_standardize, query_pass, query_clusters,
+									&passes};
+		execution = IN_QUERIES;
+	}
+	else
+	{
+		source = regression_data_source(&data);
+		execution = IN_MEMORY;
+	}
+	report = regression_run(&budget, &problem, &options, &source);
+	result = report_datum(fcinfo, &problem, report, executions[execution]);
+	MemoryContextDelete(budget.context);
+	PG_RETURN_DATUM(result);
+}

@@ -1,0 +1,234 @@
+/*
+ * regression.c
+ *		What a row, or a choice set, adds to the sums of a pass.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "logistic.h"
+#include "regression.h"
+#include "wide.h"
+
+/* Four sums side by side; the order in which they are added does not depend on the machine. */
+ALWAYS_INLINE double
+dot(const double *a, const double *b, int32_t n)
+{
+	double s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+	int32_t i = 0;
+
+	for (; i + 4 <= n; i += 4)
+	{
+		s0 += a[i] * b[i];
+		s1 += a[i + 1] * b[i + 1];
+		s2 += a[i + 2] * b[i + 2];
+		s3 += a[i + 3] * b[i + 3];
+	}
+	for (; i < n; i++)
+		s0 += a[i] * b[i];
+	return (s0 + s1) + (s2 + s3);
+}
+
+/*
+ * The products w r_k r_l or w P_k (1{k = l} - P_l) for k >= l, block by block.
+ */
+static void
+fill_second(RegressionPart part, int32_t m, double weight, const double *probability,
+			const double *first, double *second)
+{
+	if (part == REGRESSION_GRADIENT)
+		return;
+	for (int32_t k = 0; k < m; k++)
+		for (int32_t l = 0; l <= k; l++)
+			*second++ = part == REGRESSION_SCORES
+							? first[k] * first[l]
+							: weight * probability[k] * ((k == l) - probability[l]);
+}
+
+/*
+ * What a row adds: x times first[k] to vector k, x x' times second[b] to block b.
+ * Returns the loss, -w ln P(y).
+ */
+double
+regression_row(const RegressionShape *shape, RegressionPart part, const double *theta,
+			   const RegressionRow *row, double *first, double *second)
+{
+	int32_t m = shape->m;
+	int32_t p = shape->p;
+	double weight = row->weight;
+	double loss = 0;
+
+	if (part == REGRESSION_PLAIN)
+	{
+		for (int32_t k = 0; k < m; k++)
+			first[k] = weight;
+		for (int32_t b = 0; b < regression_blocks(m); b++)
+			second[b] = weight;
+		return 0;
+	}
+	if (shape->family == REGRESSION_LOGISTIC)
+	{
+		double z = dot(theta, row->x, p) + row->offset;
+		double e = exp(-fabs(z));
+		double likely = 1 / (1 + e);
+		double probability = z >= 0 ? likely : e * likely;
+
+		first[0] = weight * (row->y - probability);
+		if (part == REGRESSION_CURVATURE)
+			second[0] = weight * (e * likely * likely);
+		else if (part == REGRESSION_SCORES)
+			second[0] = first[0] * first[0];
+		/* ln(1 + exp(z)) - y z, each part of which may be large alone */
+		return weight * (log1p(e) + (z >= 0 ? (1 - row->y) * z : -row->y * z));
+	}
+
+	/* The reference class has the score 0. */
+	{
+		ExpSum sum = {0};
+		int32_t class = (int32_t) row->y;
+		double probability[REGRESSION_MAX_CLASSES];
+
+		exp_sum_add(&sum, 0);
+		for (int32_t k = 0; k < m; k++)
+		{
+			probability[k] = dot(theta + (size_t) k * p, row->x, p);
+			exp_sum_add(&sum, probability[k]);
+			if (class == k + 1)
+				loss = -weight * probability[k];
+		}
+		loss += weight * exp_sum_log(&sum);
+		for (int32_t k = 0; k < m; k++)
+		{
+			probability[k] = exp_sum_share(&sum, probability[k]);
+			first[k] = weight * ((class == k + 1) - probability[k]);
+		}
+		fill_second(part, m, weight, probability, first, second);
+	}
+	return loss;
+}
+
+/*
+ * What a choice set adds: alternatives with their mean, weighted by probability,
+ * taken off (McFadden 1974).  The weight is that of the chosen alternative.
+ *
+ * Returns how many rows are in terms: 0 when nothing was chosen, which says
+ * nothing; -1 when not one.
+ */
+int32_t
+regression_choice_set(RegressionPart part, const double *theta, int32_t p,
+					  const RegressionRow *rows, int32_t n, RegressionTerms *terms)
+{
+	ExpSum sum = {0};
+	double chosen = 0;
+	double score = 0;
+	double *mean = terms->x;
+
+	terms->weight = 0;
+	for (int32_t i = 0; i < n; i++)
+	{
+		double z = dot(theta, rows[i].x, p) + rows[i].offset;
+
+		exp_sum_add(&sum, z);
+		terms->first[i] = z;
+		chosen += rows[i].y;
+		if (rows[i].y != 0)
+		{
+			terms->weight = rows[i].weight;
+			score = z;
+		}
+	}
+	if (chosen != 1)
+		return chosen == 0 ? 0 : -1;
+	terms->loss = terms->weight * (exp_sum_log(&sum) - score);
+	for (int32_t i = 0; i < n; i++)
+	{
+		terms->second[i] = exp_sum_share(&sum, terms->first[i]);
+		terms->first[i] = terms->weight * (rows[i].y - terms->second[i]);
+	}
+	/* The sum of what the alternatives give is one score. */
+	memset(mean, 0, p * sizeof(double));
+	if (part == REGRESSION_SCORES)
+	{
+		for (int32_t i = 0; i < n; i++)
+			for (int32_t j = 0; j < p; j++)
+				mean[j] += terms->first[i] * rows[i].x[j];
+		terms->first[0] = terms->second[0] = 1;
+		return 1;
+	}
+	for (int32_t i = 0; i < n; i++)
+		for (int32_t j = 0; j < p; j++)
+			mean[j] += terms->second[i] * rows[i].x[j];
+	/* From the last on: the first lies where the mean is. */
+	for (int32_t i = n - 1; i >= 0; i--)
+	{
+		terms->second[i] *= terms->weight;
+		for (int32_t j = 0; j < p; j++)
+			terms->x[(size_t) i * p + j] = rows[i].x[j] - mean[j];
+	}
+	return n;
+}
+
+/*
+ * Add one row to the triangle of a block.
+ */
+ALWAYS_INLINE void
+add_one(double *block, const double *x, double factor, int32_t p)
+{
+	for (int32_t i = 0; i < p; i++)
+	{
+		double left = factor * x[i];
+
+		for (int32_t j = 0; j <= i; j++)
+			block[j] += left * x[j];
+		block += i + 1;
+	}
+}
+
+/*
+ * Add REGRESSION_ROWS rows to the triangle of a block, factors step apart.
+ */
+ALWAYS_INLINE void
+add_eight(double *block, const double *x, const double *factor, int32_t step, int32_t p)
+{
+	const double *x0 = x, *x1 = x0 + p, *x2 = x1 + p, *x3 = x2 + p;
+	const double *x4 = x3 + p, *x5 = x4 + p, *x6 = x5 + p, *x7 = x6 + p;
+
+	for (int32_t i = 0; i < p; i++)
+	{
+		double f0 = factor[0] * x0[i], f1 = factor[step] * x1[i];
+		double f2 = factor[2 * step] * x2[i], f3 = factor[3 * step] * x3[i];
+		double f4 = factor[4 * step] * x4[i], f5 = factor[5 * step] * x5[i];
+		double f6 = factor[6 * step] * x6[i], f7 = factor[7 * step] * x7[i];
+
+		for (int32_t j = 0; j <= i; j++)
+			block[j] += (f0 * x0[j] + f1 * x1[j] + f2 * x2[j] + f3 * x3[j]) +
+						(f4 * x4[j] + f5 * x5[j] + f6 * x6[j] + f7 * x7[j]);
+		block += i + 1;
+	}
+}
+
+/*
+ * Add n rows, one after the other in x, to the vectors and blocks of sums: first
+ * has m factors for each, second so many as there are blocks.
+ */
+WIDE_FLOATS void
+regression_add(double *restrict sums, int32_t m, int32_t p, int32_t blocks,
+			   const double *restrict x, const double *restrict first,
+			   const double *restrict second, int32_t n)
+{
+	double *block = sums + SUM_GRADIENT + (size_t) m * p;
+	int32_t row = 0;
+
+	for (int32_t i = 0; i < n; i++)
+		for (int32_t k = 0; k < m; k++)
+			for (int32_t j = 0; j < p; j++)
+				sums[SUM_GRADIENT + (size_t) k * p + j] +=
+					first[(size_t) i * m + k] * x[(size_t) i * p + j];
+	for (; blocks > 0 && row + REGRESSION_ROWS <= n; row += REGRESSION_ROWS)
+		for (int32_t b = 0; b < blocks; b++)
+			add_eight(block + b * regression_triangle(p), x + (size_t) row * p,
+					  second + (size_t) row * blocks + b, blocks, p);
+	for (; blocks > 0 && row < n; row++)
+		for (int32_t b = 0; b < blocks; b++)
+			add_one(block + b * regression_triangle(p), x + (size_t) row * p,
+					second[(size_t) row * blocks + b], p);
+}

@@ -1,0 +1,186 @@
+/*
+ * regression.h
+ *		Regressions for the probability of what somebody does: binary logistic,
+ *		multinomial and conditional logit, fitted by passes over the rows.
+ *
+ * A pass computes at given coefficients a fixed number of sums over the rows; a
+ * solver needs nothing else of them.  So the rows may lie in memory, in a table
+ * whose rows a query sums up, or on several servers.
+ *
+ * Coefficients are m vectors of p numbers, one after the other: m is 1, but for the
+ * multinomial family the classes without the reference.
+ *
+ * No dependency on the server.
+ */
+#ifndef REGRESSION_H
+#define REGRESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum RegressionFamily
+{
+	REGRESSION_LOGISTIC,    /* y is 0 or 1, or a share */
+	REGRESSION_MULTINOMIAL, /* y is 0 for the reference class, or 1 to m */
+	REGRESSION_CONDITIONAL  /* y is 1 for the one alternative of its set that was chosen */
+} RegressionFamily;
+
+/* What a pass sums up: the first vector and the blocks of Sums, below. */
+typedef enum RegressionPart
+{
+	REGRESSION_GRADIENT,  /* w (y - P) x */
+	REGRESSION_CURVATURE, /* and w P (1 - P) x x' */
+	REGRESSION_SCORES,    /* and the outer products of w (y - P) x, for robust errors */
+	REGRESSION_PLAIN      /* w x and w x x' */
+} RegressionPart;
+
+typedef struct RegressionShape
+{
+	RegressionFamily family;
+	int32_t m;
+	int32_t p;
+} RegressionShape;
+
+/* Unknowns of a Newton step, at most; beyond, gradients have to do. */
+#define REGRESSION_MAX_NEWTON 1000
+
+/* Vectors that L-BFGS keeps. */
+#define REGRESSION_GRADIENT_ROWS 20
+
+/* Classes without the reference, at most. */
+#define REGRESSION_MAX_CLASSES 1000
+
+/* Rows that are added to sums at once. */
+#define REGRESSION_ROWS 8
+
+/*
+ * The sums of a pass are one vector of numbers: rows (of choice sets, sets),
+ * their weight, the loss, which is -log-likelihood; m * p numbers, the gradient
+ * of the log-likelihood; and for each pair k >= l of vectors a block, the lower
+ * triangle of a symmetric p by p matrix, row by row.
+ */
+enum
+{
+	SUM_ROWS,
+	SUM_WEIGHT,
+	SUM_LOSS,
+	SUM_GRADIENT
+};
+
+static inline int32_t
+regression_blocks(int32_t m)
+{
+	return m * (m + 1) / 2;
+}
+
+static inline size_t
+regression_triangle(int32_t p)
+{
+	return (size_t) p * (p + 1) / 2;
+}
+
+static inline size_t
+regression_sums(int32_t m, int32_t p, int32_t blocks)
+{
+	return SUM_GRADIENT + (size_t) m * p + blocks * regression_triangle(p);
+}
+
+/* The blocks that a part has. */
+static inline int32_t
+regression_part_blocks(RegressionPart part, int32_t m)
+{
+	return part == REGRESSION_GRADIENT ? 0 : regression_blocks(m);
+}
+
+/* An observation; of a choice set, an alternative. */
+typedef struct RegressionRow
+{
+	double y;
+	double weight;
+	double offset;
+	const double *x; /* p */
+} RegressionRow;
+
+/* What a choice set adds to sums: rows for regression_add, with m = 1. */
+typedef struct RegressionTerms
+{
+	double *x;      /* as many rows of p as there are alternatives */
+	double *first;  /* and so many */
+	double *second; /* and so many */
+	double weight;
+	double loss;
+} RegressionTerms;
+
+extern double regression_row(const RegressionShape *shape, RegressionPart part, const double *theta,
+							 const RegressionRow *row, double *first, double *second);
+extern int32_t regression_choice_set(RegressionPart part, const double *theta, int32_t p,
+									 const RegressionRow *rows, int32_t n, RegressionTerms *terms);
+extern void regression_add(double *sums, int32_t m, int32_t p, int32_t blocks, const double *x,
+						   const double *first, const double *second, int32_t n);
+
+typedef struct RegressionProblem
+{
+	RegressionShape shape;
+	bool intercept; /* column 0 is 1 everywhere; not penalized */
+	bool offsets;   /* rows have offsets */
+
+	/*
+	 * Minimized is loss + l1 sum |f theta| + l2 / 2 sum (f theta)^2, with a factor f
+	 * for each of the p columns.
+	 */
+	double l1;
+	double l2;
+	const double *factor;
+
+	const double *reach; /* p: how far a column goes from its mean, about */
+	int32_t max_iterations;
+	double tolerance;
+	void (*pass)(void *argument, const double *theta, RegressionPart part, double *sums);
+	void *argument;
+	void (*poll)(void); /* called every few milliseconds of work on matrices */
+} RegressionProblem;
+
+typedef enum RegressionColumn
+{
+	COLUMN_FITTED,
+	COLUMN_COLLINEAR, /* a combination of columns before it */
+	COLUMN_SEPARATED  /* its coefficient grows without bound */
+} RegressionColumn;
+
+/* Everything is the caller's memory. */
+typedef struct RegressionFit
+{
+	double *theta;  /* m * p */
+	double *sums;   /* of a pass at theta with curvature */
+	double *trial;  /* as many */
+	double *matrix; /* (m * p)^2: for the Newton step; then the covariance of theta.
+					 * For L-BFGS REGRESSION_GRADIENT_ROWS * m * p */
+	double *work;   /* 4 * m * p */
+	uint8_t *state; /* m * p: RegressionColumn of each */
+	double null_loss;
+	double decrement; /* what the last step promised */
+	int32_t iterations;
+	int32_t passes;
+	bool converged;
+} RegressionFit;
+
+/*
+ * Is it fitted by Newton's method, whose sums have curvature?
+ */
+static inline bool
+regression_uses_newton(const RegressionProblem *problem)
+{
+	return problem->l1 > 0 || problem->shape.m * problem->shape.p <= REGRESSION_MAX_NEWTON;
+}
+
+extern bool regression_start(const RegressionProblem *problem, RegressionFit *fit);
+extern bool regression_fit(const RegressionProblem *problem, RegressionFit *fit);
+extern void regression_newton(const RegressionProblem *problem, RegressionFit *fit);
+extern void regression_covariance(const RegressionProblem *problem, RegressionFit *fit);
+extern void regression_sandwich(const RegressionProblem *problem, RegressionFit *fit, int32_t m,
+								int32_t p, const double *blocks, double *meat, double *result);
+extern double regression_condition(const RegressionProblem *problem, RegressionFit *fit);
+extern double regression_gradient_norm(const RegressionProblem *problem, const RegressionFit *fit);
+
+#endif /* REGRESSION_H */

@@ -1,0 +1,33 @@
+/*
+ * regression_data.h
+ *		The rows of a regression in memory.
+ */
+#ifndef REGRESSION_DATA_H
+#define REGRESSION_DATA_H
+
+#include "regression_run.h"
+
+typedef struct RegressionData
+{
+	Budget *budget;
+	RegressionShape shape;
+	bool has_weight; /* else all are 1 and not kept */
+	bool has_offset; /* else all are 0 and not kept */
+	bool has_unit;
+	int64 n;
+	int64 capacity;
+	double *x; /* n * p */
+	double *y;
+	double *weight;
+	double *offset;
+	int64 *unit; /* of the rows of one choice set, or cluster: ascending */
+	int32 largest_unit;
+} RegressionData;
+
+extern void regression_set_error(void) pg_attribute_noreturn();
+extern Size regression_data_growth(const RegressionData *data);
+extern double *regression_data_add(RegressionData *data, double y, double weight, double offset,
+								   int64 unit);
+extern RegressionSource regression_data_source(RegressionData *data);
+
+#endif /* REGRESSION_DATA_H */

@@ -1,0 +1,724 @@
+/*
+ * regression_solve.c
+ *		Solvers of regressions, which know of the rows only what passes sum up.
+ *
+ * Newton's method with step halving, where a step minimizes the quadratic that a
+ * pass gives: by Cholesky's factorization or, with an l1 penalty, by coordinate
+ * descent (Friedman, Hastie and Tibshirani 2010).  For many columns L-BFGS (Liu and
+ * Nocedal 1989), which needs gradients alone.
+ */
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "regression.h"
+
+/* Share of a column's variance that those before it leave, below which it is one of them. */
+#define COLLINEAR 1e-9
+
+/* A step that moves scores so far while it promises nothing leads to infinity. */
+#define SEPARATED 0.05
+
+#define MAX_HALVINGS 30
+#define MAX_SWEEPS 100000
+
+/* Steps that L-BFGS remembers. */
+#define MEMORY (REGRESSION_GRADIENT_ROWS / 2)
+
+/* Rows of a matrix between two polls: 0.1 s at 1000 columns. */
+#define POLL_ROWS 64
+
+static int32_t
+unknowns(const RegressionProblem *problem)
+{
+	return problem->shape.m * problem->shape.p;
+}
+
+static double
+dot(const double *a, const double *b, int32_t n)
+{
+	double s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+	int32_t i = 0;
+
+	for (; i + 4 <= n; i += 4)
+	{
+		s0 += a[i] * b[i];
+		s1 += a[i + 1] * b[i + 1];
+		s2 += a[i + 2] * b[i + 2];
+		s3 += a[i + 3] * b[i + 3];
+	}
+	for (; i < n; i++)
+		s0 += a[i] * b[i];
+	return (s0 + s1) + (s2 + s3);
+}
+
+static bool
+is_intercept(const RegressionProblem *problem, int32_t i)
+{
+	return problem->intercept && i % problem->shape.p == 0;
+}
+
+/*
+ * The weight of the l2 penalty of unknown i.
+ */
+static double
+ridge(const RegressionProblem *problem, int32_t i)
+{
+	double factor = problem->factor[i % problem->shape.p];
+
+	return is_intercept(problem, i) ? 0 : problem->l2 * factor * factor;
+}
+
+static double
+lasso(const RegressionProblem *problem, int32_t i)
+{
+	return is_intercept(problem, i) ? 0 : problem->l1 * problem->factor[i % problem->shape.p];
+}
+
+/*
+ * With classes the penalty is that of one vector for each class, the reference
+ * included, of which only differences matter: those vectors that differ so and are
+ * shortest have the mean 0.  So it does not depend on which class is the reference.
+ */
+static double
+class_share(const RegressionProblem *problem)
+{
+	return problem->shape.family == REGRESSION_MULTINOMIAL ? 1.0 / (problem->shape.m + 1) : 0;
+}
+
+/*
+ * The derivative of half the l2 penalty with respect to unknown i.
+ */
+static double
+ridge_slope(const RegressionProblem *problem, const double *theta, int32_t i)
+{
+	int32_t p = problem->shape.p;
+	double total = 0;
+
+	for (int32_t k = 0; k < problem->shape.m; k++)
+		total += theta[k * p + i % p];
+	return ridge(problem, i) * (theta[i] - total * class_share(problem));
+}
+
+static double
+objective(const RegressionProblem *problem, const double *theta, const double *sums)
+{
+	double value = sums[SUM_LOSS];
+
+	for (int32_t i = 0; i < unknowns(problem); i++)
+	{
+		if (problem->l2 > 0)
+			value += 0.5 * theta[i] * ridge_slope(problem, theta, i);
+		value += lasso(problem, i) * fabs(theta[i]);
+	}
+	return value;
+}
+
+/*
+ * The derivative of loss and l2 penalty, downhill; 0 where nothing is fitted.
+ */
+static void
+downhill(const RegressionProblem *problem, const RegressionFit *fit, const double *theta,
+		 const double *sums, double *slope)
+{
+	for (int32_t i = 0; i < unknowns(problem); i++)
+		slope[i] = fit->state[i] != COLUMN_FITTED
+					   ? 0
+					   : sums[SUM_GRADIENT + i] - ridge_slope(problem, theta, i);
+}
+
+/*
+ * The matrix that blocks are triangles of, both halves of it.
+ */
+static void
+fill_blocks(int32_t m, int32_t p, const double *block, double *matrix)
+{
+	size_t q = (size_t) m * p;
+
+	for (int32_t k = 0; k < m; k++)
+		for (int32_t l = 0; l <= k; l++)
+			for (int32_t i = 0; i < p; i++)
+				for (int32_t j = 0; j <= i; j++)
+				{
+					size_t ki = (size_t) k * p + i, kj = (size_t) k * p + j;
+					size_t li = (size_t) l * p + i, lj = (size_t) l * p + j;
+					double value = *block++;
+
+					matrix[ki * q + lj] = matrix[lj * q + ki] = value;
+					matrix[kj * q + li] = matrix[li * q + kj] = value;
+				}
+}
+
+/*
+ * The matrix of second derivatives from the blocks of a pass.
+ */
+static void
+fill_matrix(const RegressionProblem *problem, const double *sums, double *matrix)
+{
+	int32_t p = problem->shape.p;
+	int32_t q = unknowns(problem);
+
+	fill_blocks(problem->shape.m, p, sums + SUM_GRADIENT + q, matrix);
+	if (problem->l2 > 0)
+		for (int32_t i = 0; i < q; i++)
+			for (int32_t j = i % p; j < q; j += p)
+				matrix[(size_t) i * q + j] += ridge(problem, i) * ((i == j) - class_share(problem));
+}
+
+/*
+ * Replace the matrix A, scaled to a diagonal of ones, by its lower factor L:
+ * D^-1 A D^-1 = L L', D in scale.  A column that is not fitted, or a combination of
+ * those before it, becomes one of the identity; find marks the latter.
+ */
+static void
+factorize(const RegressionProblem *problem, RegressionFit *fit, double *scale, bool find)
+{
+	int32_t q = unknowns(problem);
+	double *matrix = fit->matrix;
+
+	for (int32_t i = 0; i < q; i++)
+		scale[i] = matrix[(size_t) i * q + i] > 0 ? sqrt(matrix[(size_t) i * q + i]) : 0;
+	for (int32_t i = 0; i < q; i++)
+	{
+		double *row = matrix + (size_t) i * q;
+		double pivot = 1;
+
+		if (i % POLL_ROWS == 0)
+			problem->poll();
+		for (int32_t j = 0; j < i; j++)
+		{
+			double *other = matrix + (size_t) j * q;
+
+			row[j] = scale[i] == 0 || scale[j] == 0
+						 ? 0
+						 : (row[j] / (scale[i] * scale[j]) - dot(row, other, j)) / other[j];
+			/* The column's own row is the identity's. */
+			if (scale[j] == 0)
+				row[j] = 0;
+		}
+		pivot -= dot(row, row, i);
+		if (find && fit->state[i] == COLUMN_FITTED && (scale[i] == 0 || pivot < COLLINEAR))
+			fit->state[i] = COLUMN_COLLINEAR;
+		if (fit->state[i] == COLUMN_COLLINEAR || scale[i] == 0 || !(pivot > DBL_EPSILON))
+		{
+			scale[i] = 0;
+			memset(row, 0, i * sizeof(double));
+			pivot = 1;
+		}
+		row[i] = sqrt(pivot);
+	}
+}
+
+/*
+ * Solve A x = b given what factorize has made of A; b becomes x.
+ */
+static void
+solve(int32_t q, const double *factor, const double *scale, double *b)
+{
+	for (int32_t i = 0; i < q; i++)
+	{
+		double right = scale[i] == 0 ? 0 : b[i] / scale[i];
+
+		b[i] = (right - dot(factor + (size_t) i * q, b, i)) / factor[(size_t) i * q + i];
+	}
+	for (int32_t i = q - 1; i >= 0; i--)
+	{
+		const double *row = factor + (size_t) i * q;
+
+		b[i] /= row[i];
+		for (int32_t j = 0; j < i; j++)
+			b[j] -= b[i] * row[j];
+	}
+	for (int32_t i = 0; i < q; i++)
+		b[i] = scale[i] == 0 ? 0 : b[i] / scale[i];
+}
+
+/*
+ * The step that minimizes the quadratic with an l1 penalty, by coordinate descent.
+ * slope is where the quadratic goes down from theta, and is lost.  Returns what
+ * the step promises.
+ */
+static double
+descend(const RegressionProblem *problem, const RegressionFit *fit, double *slope, double *step)
+{
+	int32_t q = unknowns(problem);
+	const double *matrix = fit->matrix;
+	double promise = 0;
+	double largest = DBL_MAX;
+	double goal = 0.01 * problem->tolerance * fit->sums[SUM_WEIGHT];
+
+	memset(step, 0, q * sizeof(double));
+	for (int32_t sweep = 0; sweep < MAX_SWEEPS && largest > goal; sweep++)
+	{
+		largest = 0;
+		for (int32_t i = 0; i < q; i++)
+		{
+			const double *row = matrix + (size_t) i * q;
+			double old = fit->theta[i] + step[i];
+			double threshold = lasso(problem, i);
+			double z = slope[i] + row[i] * old;
+			double new = 0;
+			double change;
+
+			if (fit->state[i] != COLUMN_FITTED || row[i] <= 0)
+				continue;
+			if (fabs(z) > threshold)
+				new = (z - copysign(threshold, z)) / row[i];
+			change = new - old;
+			if (change == 0)
+				continue;
+			step[i] += change;
+			promise += change * slope[i] - 0.5 * row[i] * change * change -
+					   threshold * (fabs(new) - fabs(old));
+			for (int32_t j = 0; j < q; j++)
+				slope[j] -= row[j] * change;
+			largest = fmax(largest, row[i] * change * change);
+		}
+		problem->poll();
+	}
+	return 2 * promise;
+}
+
+/*
+ * Try theta + step, halved until the objective does not grow.  False when it does
+ * whatever the step; else theta and sums are those after it.
+ */
+static bool
+take_step(const RegressionProblem *problem, RegressionFit *fit, double *step, RegressionPart part,
+		  double *theta)
+{
+	int32_t q = unknowns(problem);
+	double before = objective(problem, fit->theta, fit->sums);
+
+	for (int halving = 0; halving < MAX_HALVINGS; halving++)
+	{
+		double after;
+		double *other = fit->sums;
+
+		for (int32_t i = 0; i < q; i++)
+			theta[i] = fit->theta[i] + step[i];
+		problem->pass(problem->argument, theta, part, fit->trial);
+		fit->passes++;
+		after = objective(problem, theta, fit->trial);
+		if (after <= before + 1e-11 * fabs(before))
+		{
+			memcpy(fit->theta, theta, q * sizeof(double));
+			fit->sums = fit->trial;
+			fit->trial = other;
+			return true;
+		}
+		for (int32_t i = 0; i < q; i++)
+			step[i] /= 2;
+	}
+	return false;
+}
+
+/*
+ * Mark the columns whose coefficients a step still moves although it promises
+ * nothing: what they tell apart is told apart for certain, and the likelihood has
+ * no maximum (Albert and Anderson 1984).  All of them, when nothing is left to be
+ * told apart.
+ */
+static void
+mark_separated(const RegressionProblem *problem, RegressionFit *fit, const double *step)
+{
+	bool all = fit->sums[SUM_LOSS] < 1e-6 * fit->null_loss;
+
+	for (int32_t i = 0; i < unknowns(problem); i++)
+		if (fit->state[i] == COLUMN_FITTED && !is_intercept(problem, i) &&
+			(all || fabs(step[i]) * problem->reach[i % problem->shape.p] > SEPARATED))
+			fit->state[i] = COLUMN_SEPARATED;
+}
+
+/*
+ * Newton's method from theta on, where sums are those of a pass with curvature.
+ */
+void
+regression_newton(const RegressionProblem *problem, RegressionFit *fit)
+{
+	int32_t q = unknowns(problem);
+	double *step = fit->work;
+	double *slope = fit->work + q;
+	double *scale = fit->work + 2 * (size_t) q;
+	double *theta = fit->work + 3 * (size_t) q;
+
+	fit->converged = false;
+	while (!fit->converged && fit->iterations < problem->max_iterations)
+	{
+		fit->iterations++;
+		downhill(problem, fit, fit->theta, fit->sums, slope);
+		fill_matrix(problem, fit->sums, fit->matrix);
+		if (problem->l1 > 0)
+			fit->decrement = descend(problem, fit, slope, step);
+		else
+		{
+			factorize(problem, fit, scale, false);
+			memcpy(step, slope, q * sizeof(double));
+			solve(q, fit->matrix, scale, step);
+			fit->decrement = dot(step, slope, q);
+		}
+		if (!isfinite(fit->decrement))
+			break;
+		/* What is left after a step is of the order of its square. */
+		fit->converged = fit->decrement <= problem->tolerance * fit->sums[SUM_WEIGHT];
+		if (!take_step(problem, fit, step, REGRESSION_CURVATURE, theta))
+			break;
+	}
+	if (problem->l1 == 0 && problem->l2 == 0)
+		mark_separated(problem, fit, step);
+}
+
+/*
+ * The direction of L-BFGS from the gradient, by its two loops; the last count
+ * changes of theta and of the gradient are in rings of MEMORY.
+ */
+static void
+quasi_newton(int32_t q, const double *changes, const double *slopes, int32_t count, double *step)
+{
+	double alpha[MEMORY];
+	int32_t first = count > MEMORY ? count - MEMORY : 0;
+
+	for (int32_t c = count - 1; c >= first; c--)
+	{
+		const double *s = changes + (size_t) (c % MEMORY) * q;
+		const double *y = slopes + (size_t) (c % MEMORY) * q;
+
+		alpha[c % MEMORY] = dot(s, step, q) / dot(s, y, q);
+		for (int32_t i = 0; i < q; i++)
+			step[i] -= alpha[c % MEMORY] * y[i];
+	}
+	if (count > 0)
+	{
+		const double *s = changes + (size_t) ((count - 1) % MEMORY) * q;
+		const double *y = slopes + (size_t) ((count - 1) % MEMORY) * q;
+		double length = dot(s, y, q) / dot(y, y, q);
+
+		for (int32_t i = 0; i < q; i++)
+			step[i] *= length;
+	}
+	for (int32_t c = first; c < count; c++)
+	{
+		const double *s = changes + (size_t) (c % MEMORY) * q;
+		const double *y = slopes + (size_t) (c % MEMORY) * q;
+		double beta = dot(y, step, q) / dot(s, y, q);
+
+		for (int32_t i = 0; i < q; i++)
+			step[i] += (alpha[c % MEMORY] - beta) * s[i];
+	}
+}
+
+/*
+ * L-BFGS from theta on, where sums are those of a pass.  The matrix is the memory
+ * of its rings, 2 * MEMORY * m * p numbers.
+ */
+static void
+regression_lbfgs(const RegressionProblem *problem, RegressionFit *fit)
+{
+	int32_t q = unknowns(problem);
+	double *changes = fit->matrix;
+	double *slopes = fit->matrix + (size_t) MEMORY * q;
+	double *step = fit->work;
+	double *slope = fit->work + q;
+	double *theta = fit->work + 2 * (size_t) q;
+	int32_t count = 0;
+
+	fit->converged = false;
+	downhill(problem, fit, fit->theta, fit->sums, slope);
+	while (fit->iterations < problem->max_iterations)
+	{
+		double *change = changes + (size_t) (count % MEMORY) * q;
+		double *turn = slopes + (size_t) (count % MEMORY) * q;
+
+		memcpy(step, slope, q * sizeof(double));
+		quasi_newton(q, changes, slopes, count, step);
+		/* The first step: of length 1 in the scores of rows. */
+		if (count == 0)
+			for (int32_t i = 0; i < q; i++)
+				step[i] /= fit->sums[SUM_WEIGHT] / 4;
+		fit->decrement = dot(step, slope, q);
+		fit->converged = fit->decrement <= problem->tolerance * fit->sums[SUM_WEIGHT];
+		if (fit->converged)
+			break;
+		fit->iterations++;
+		memcpy(change, fit->theta, q * sizeof(double));
+		memcpy(turn, slope, q * sizeof(double));
+		if (!take_step(problem, fit, step, REGRESSION_GRADIENT, theta))
+			break;
+		downhill(problem, fit, fit->theta, fit->sums, slope);
+		for (int32_t i = 0; i < q; i++)
+		{
+			change[i] = fit->theta[i] - change[i];
+			turn[i] -= slope[i];
+		}
+		if (dot(change, turn, q) > DBL_EPSILON * dot(turn, turn, q))
+			count++;
+	}
+}
+
+/*
+ * Minimize from theta on, where sums are those of a pass.
+ */
+static void
+minimize(const RegressionProblem *problem, RegressionFit *fit)
+{
+	fit->iterations = 0;
+	if (regression_uses_newton(problem))
+		regression_newton(problem, fit);
+	else
+		regression_lbfgs(problem, fit);
+}
+
+static RegressionPart
+part_of(const RegressionProblem *problem)
+{
+	return regression_uses_newton(problem) ? REGRESSION_CURVATURE : REGRESSION_GRADIENT;
+}
+
+static void
+pass(const RegressionProblem *problem, RegressionFit *fit, RegressionPart part)
+{
+	problem->pass(problem->argument, fit->theta, part, fit->sums);
+	fit->passes++;
+}
+
+/*
+ * Set the intercepts to what the shares of the classes say, given a pass at 0,
+ * where all are equally probable.  False when a class does not occur.
+ */
+static bool
+start_intercepts(const RegressionProblem *problem, RegressionFit *fit)
+{
+	int32_t m = problem->shape.m;
+	int32_t p = problem->shape.p;
+	double each = fit->sums[SUM_WEIGHT] / (m + 1);
+	double reference = fit->sums[SUM_WEIGHT];
+
+	for (int32_t k = 0; k < m; k++)
+		reference -= fit->sums[SUM_GRADIENT + (size_t) k * p] + each;
+	for (int32_t k = 0; k < m; k++)
+	{
+		double weight = fit->sums[SUM_GRADIENT + (size_t) k * p] + each;
+
+		if (weight <= 1e-12 * each || reference <= 1e-12 * each)
+			return false;
+		fit->theta[(size_t) k * p] = log(weight / reference);
+	}
+	return true;
+}
+
+/*
+ * Fit the intercepts alone, and keep the loss that is left.  False when a class
+ * does not occur, so that there is nothing to fit.
+ */
+bool
+regression_start(const RegressionProblem *problem, RegressionFit *fit)
+{
+	int32_t q = unknowns(problem);
+	RegressionPart part = part_of(problem);
+
+	fit->passes = 0;
+	memset(fit->state, COLUMN_FITTED, q);
+	memset(fit->theta, 0, q * sizeof(double));
+	if (problem->intercept)
+	{
+		pass(problem, fit, REGRESSION_GRADIENT);
+		if (!start_intercepts(problem, fit))
+			return false;
+	}
+	pass(problem, fit, part);
+	if (problem->intercept && problem->offsets)
+	{
+		for (int32_t i = 0; i < q; i++)
+			fit->state[i] = is_intercept(problem, i) ? COLUMN_FITTED : COLUMN_COLLINEAR;
+		minimize(problem, fit);
+		memset(fit->state, COLUMN_FITTED, q);
+	}
+	fit->null_loss = fit->sums[SUM_LOSS];
+	if (part == REGRESSION_CURVATURE && problem->l1 == 0 && problem->l2 == 0)
+	{
+		fill_matrix(problem, fit->sums, fit->matrix);
+		factorize(problem, fit, fit->work, true);
+	}
+	return true;
+}
+
+/*
+ * Fit the problem: Newton's method up to REGRESSION_MAX_NEWTON unknowns, or with
+ * l1, else L-BFGS.  False as regression_start.  In the end sums are those at theta.
+ */
+bool
+regression_fit(const RegressionProblem *problem, RegressionFit *fit)
+{
+	if (!regression_start(problem, fit))
+		return false;
+	minimize(problem, fit);
+	return true;
+}
+
+/*
+ * Replace the matrix by the covariance of theta: the inverse of the second
+ * derivatives, 0 for what is not fitted.  Sums are those of a pass with curvature.
+ */
+void
+regression_covariance(const RegressionProblem *problem, RegressionFit *fit)
+{
+	int32_t q = unknowns(problem);
+	double *matrix = fit->matrix;
+	double *scale = fit->work;
+	double *column = fit->work + q;
+
+	fill_matrix(problem, fit->sums, matrix);
+	factorize(problem, fit, scale, false);
+	/* L becomes its inverse: row by row, from the rows above. */
+	for (int32_t i = 0; i < q; i++)
+	{
+		double *row = matrix + (size_t) i * q;
+		double pivot = row[i];
+
+		if (i % POLL_ROWS == 0)
+			problem->poll();
+		memset(column, 0, (i + 1) * sizeof(double));
+		for (int32_t k = 0; k < i; k++)
+		{
+			const double *other = matrix + (size_t) k * q;
+
+			if (row[k] != 0)
+				for (int32_t j = 0; j <= k; j++)
+					column[j] -= row[k] * other[j];
+		}
+		for (int32_t j = 0; j < i; j++)
+			row[j] = column[j] / pivot;
+		row[i] = 1 / pivot;
+	}
+	/* Then the inverse of L L' is its transpose times it: from the last rows, upper triangle. */
+	for (int32_t i = 0; i < q; i++)
+	{
+		memset(column, 0, q * sizeof(double));
+		if (i % POLL_ROWS == 0)
+			problem->poll();
+		for (int32_t k = i; k < q; k++)
+		{
+			const double *row = matrix + (size_t) k * q;
+
+			for (int32_t j = 0; j <= i; j++)
+				column[j] += row[i] * row[j];
+		}
+		/* Row i of L^-1 is not read any more, but its last part above is. */
+		for (int32_t j = 0; j <= i; j++)
+			matrix[(size_t) j * q + i] =
+				scale[i] == 0 || scale[j] == 0 ? 0 : column[j] / (scale[i] * scale[j]);
+	}
+	for (int32_t i = 0; i < q; i++)
+		for (int32_t j = 0; j < i; j++)
+			matrix[(size_t) i * q + j] = matrix[(size_t) j * q + i];
+}
+
+/*
+ * Make the covariance of theta a robust one: itself times the sum of outer products
+ * of scores times itself (Huber 1967, White 1980).  The sum is given as blocks of m
+ * vectors of p, of any such shape; meat and result are the caller's memory, as
+ * large as the matrix.
+ */
+void
+regression_sandwich(const RegressionProblem *problem, RegressionFit *fit, int32_t m, int32_t p,
+					const double *blocks, double *meat, double *result)
+{
+	int32_t q = unknowns(problem);
+	double *row = fit->work;
+
+	fill_blocks(m, p, blocks, meat);
+	for (int32_t i = 0; i < q; i++)
+	{
+		const double *left = fit->matrix + (size_t) i * q;
+
+		if (i % POLL_ROWS == 0)
+			problem->poll();
+		for (int32_t j = 0; j < q; j++)
+			row[j] = dot(left, meat + (size_t) j * q, q);
+		for (int32_t j = 0; j < q; j++)
+			result[(size_t) i * q + j] = dot(row, fit->matrix + (size_t) j * q, q);
+	}
+	memcpy(fit->matrix, result, (size_t) q * q * sizeof(double));
+}
+
+/*
+ * The condition number: the square root of the ratio of the greatest to the
+ * smallest eigenvalue of the second derivatives, scaled to a diagonal of ones, of
+ * what is fitted.  By power iteration, which finds about two digits.  The matrix is
+ * lost.
+ */
+double
+regression_condition(const RegressionProblem *problem, RegressionFit *fit)
+{
+	int32_t q = unknowns(problem);
+	double *scale = fit->work;
+	double *vector = fit->work + q;
+	double *next = fit->work + 2 * (size_t) q;
+	double eigenvalue[2] = {1, 1};
+
+	for (int inverse = 0; inverse < 2; inverse++)
+	{
+		fill_matrix(problem, fit->sums, fit->matrix);
+		if (inverse)
+			factorize(problem, fit, scale, false);
+		for (int32_t i = 0; i < q; i++)
+		{
+			double diagonal = fit->matrix[(size_t) i * q + i];
+
+			if (!inverse)
+				scale[i] = fit->state[i] == COLUMN_COLLINEAR || diagonal <= 0 ? 0 : sqrt(diagonal);
+			/* Not an eigenvector of anything likely. */
+			vector[i] = scale[i] == 0 ? 0 : 1 + 0.5 * sin(i + 1);
+		}
+		for (int iteration = 0; iteration < 100; iteration++)
+		{
+			double length = sqrt(dot(vector, vector, q));
+
+			if (length == 0)
+				return 1;
+			problem->poll();
+			/* With x of length 1: D^-1 A D^-1 x, or D A^-1 D x. */
+			for (int32_t i = 0; i < q; i++)
+			{
+				vector[i] /= length;
+				next[i] = scale[i] == 0 ? 0 : inverse ? vector[i] * scale[i] : vector[i] / scale[i];
+			}
+			if (inverse)
+			{
+				solve(q, fit->matrix, scale, next);
+				memcpy(vector, next, q * sizeof(double));
+			}
+			else
+				for (int32_t i = 0; i < q; i++)
+					vector[i] = dot(fit->matrix + (size_t) i * q, next, q);
+			for (int32_t i = 0; i < q; i++)
+				vector[i] = scale[i] == 0 ? 0
+							: inverse     ? vector[i] * scale[i]
+										  : vector[i] / scale[i];
+		}
+		eigenvalue[inverse] = sqrt(dot(vector, vector, q));
+	}
+	return sqrt(eigenvalue[0] * eigenvalue[1]);
+}
+
+/*
+ * The greatest derivative of the objective per weight of 1, which is 0 in the
+ * minimum.
+ */
+double
+regression_gradient_norm(const RegressionProblem *problem, const RegressionFit *fit)
+{
+	double largest = 0;
+	double *slope = fit->work;
+
+	downhill(problem, fit, fit->theta, fit->sums, slope);
+	for (int32_t i = 0; i < unknowns(problem); i++)
+	{
+		double threshold = lasso(problem, i);
+		double value = fit->theta[i] == 0 ? fmax(fabs(slope[i]) - threshold, 0)
+										  : fabs(slope[i] - copysign(threshold, fit->theta[i]));
+
+		largest = fmax(largest, value);
+	}
+	return largest / fit->sums[SUM_WEIGHT];
+}
