@@ -22,6 +22,7 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/array.h"
+#include "utils/datum.h"
 #include "utils/float.h"
 #include "utils/memutils.h"
 #include "windowapi.h"
@@ -139,24 +140,37 @@ overflown_score(const Vector *weights, const Vector *features)
 }
 
 /*
- * The sum of weight * feature, both of one type; always in the same order.
+ * The sum of weight * feature from one element to another, both of one type.
  */
 static pg_attribute_always_inline double
-dot(const Vector weights, const Vector features)
+dot_part(const Vector *weights, const Vector *features, int from, int to)
 {
 	double lanes[LANES] = {0};
-	int whole = weights.n / LANES * LANES;
+	int i = from;
 
-	for (int i = 0; i < whole; i += LANES)
-	{
+	for (; i + LANES <= to; i += LANES)
 		for (int lane = 0; lane < LANES; lane++)
-			lanes[lane] += vector_element(&weights, i + lane) * vector_element(&features, i + lane);
-		if ((i & (INTERRUPT_ELEMENTS - 1)) == 0 && i > 0)
-			CHECK_FOR_INTERRUPTS();
-	}
-	for (int i = whole; i < weights.n; i++)
-		lanes[0] += vector_element(&weights, i) * vector_element(&features, i);
+			lanes[lane] += vector_element(weights, i + lane) * vector_element(features, i + lane);
+	for (; i < to; i++)
+		lanes[0] += vector_element(weights, i) * vector_element(features, i);
 	return (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
+}
+
+/*
+ * That of all elements, always in the same order.
+ */
+static pg_attribute_always_inline double
+dot(const Vector *weights, const Vector *features)
+{
+	int n = weights->n;
+	double sum = dot_part(weights, features, 0, Min(n, INTERRUPT_ELEMENTS));
+
+	for (int i = INTERRUPT_ELEMENTS; i < n; i += INTERRUPT_ELEMENTS)
+	{
+		CHECK_FOR_INTERRUPTS();
+		sum += dot_part(weights, features, i, Min(n, i + INTERRUPT_ELEMENTS));
+	}
+	return sum;
 }
 
 /*
@@ -177,7 +191,7 @@ array_score(Datum weights, Datum features, const Oid type, double *z)
 	if (unlikely(w.has_nulls || x.has_nulls))
 		return false;
 	w.type = x.type = type;
-	*z = dot(w, x);
+	*z = dot(&w, &x);
 	if (unlikely(!isfinite(*z)))
 		*z = overflown_score(&w, &x);
 	return true;
@@ -245,6 +259,54 @@ socrec_logistic(PG_FUNCTION_ARGS)
 	PG_RETURN_FLOAT8(logistic(checked_score(PG_GETARG_FLOAT8(0))));
 }
 
+/* What a function keeps from row to row. */
+typedef struct Kept
+{
+	struct varlena *stored; /* weights as they came, and flat; NULL at first */
+	struct varlena *flat;
+	MemoryContext row; /* for the arguments of a row, emptied after it */
+} Kept;
+
+static Kept *
+kept(FmgrInfo *flinfo)
+{
+	if (flinfo->fn_extra == NULL)
+		flinfo->fn_extra = MemoryContextAllocZero(flinfo->fn_mcxt, sizeof(Kept));
+	return flinfo->fn_extra;
+}
+
+/*
+ * Weights that may be compressed or out of line, as a vector of thousands that a
+ * table has is, in a form that is not: undone once, and not for every row.  They
+ * are known by what is stored: bytes, or the number of a value.
+ */
+static Datum
+flat_weights(FmgrInfo *flinfo, Datum weights)
+{
+	struct varlena *stored = (struct varlena *) DatumGetPointer(weights);
+	Kept *memory;
+
+	if (likely(!VARATT_IS_COMPRESSED(stored) && !VARATT_IS_EXTERNAL_ONDISK(stored)))
+		return weights;
+	memory = kept(flinfo);
+	if (memory->stored == NULL || VARSIZE_ANY(memory->stored) != VARSIZE_ANY(stored) ||
+		memcmp(memory->stored, stored, VARSIZE_ANY(stored)) != 0)
+	{
+		MemoryContext caller = MemoryContextSwitchTo(flinfo->fn_mcxt);
+
+		if (memory->stored != NULL)
+		{
+			pfree(memory->stored);
+			pfree(memory->flat);
+			memory->stored = NULL;
+		}
+		memory->flat = PG_DETOAST_DATUM(weights);
+		memory->stored = memcpy(palloc(VARSIZE_ANY(stored)), stored, VARSIZE_ANY(stored));
+		MemoryContextSwitchTo(caller);
+	}
+	return PointerGetDatum(memory->flat);
+}
+
 /*
  * logistic_score(weights, features, intercept)
  */
@@ -253,7 +315,7 @@ logistic_score(FunctionCallInfo fcinfo, LinearScore score)
 {
 	double z;
 
-	if (!score(PG_GETARG_DATUM(0), PG_GETARG_DATUM(1), &z))
+	if (!score(flat_weights(fcinfo->flinfo, PG_GETARG_DATUM(0)), PG_GETARG_DATUM(1), &z))
 		PG_RETURN_NULL();
 	PG_RETURN_FLOAT8(logistic(clamped(z + checked_score(PG_GETARG_FLOAT8(2)))));
 }
@@ -298,36 +360,45 @@ typedef struct ChoiceSet
 } ChoiceSet;
 
 /*
- * The score of the row at a position of the partition, or of the current one if
- * that is negative, from the arguments of the window function: z, or weights and
- * features.  False where it is unknown.  What is returned by reference lasts only
- * until the next row is fetched.
+ * An argument for the row at a position of the partition, or for the current row if
+ * that is negative.  What is passed by reference lasts until the next is asked for.
+ */
+static inline Datum
+argument_at(WindowObject window, int argument, int64 position, bool *is_null)
+{
+	bool is_out;
+
+	if (position < 0)
+		return WinGetFuncArgCurrent(window, argument, is_null);
+	return WinGetFuncArgInPartition(window, argument, position, WINDOW_SEEK_HEAD, false, is_null,
+									&is_out);
+}
+
+/*
+ * The score of such a row from the arguments of the window function: z, or weights
+ * and features.  False where it is unknown.
  */
 static pg_attribute_always_inline bool
-alternative_score(WindowObject window, int64 position, LinearScore score, double *z)
+alternative_score(FunctionCallInfo fcinfo, int64 position, LinearScore score, double *z)
 {
-	Datum arguments[2];
-	int n = score == NULL ? 1 : 2;
+	WindowObject window = PG_WINDOW_OBJECT();
+	bool is_null;
+	Datum first = argument_at(window, 0, position, &is_null);
+	Datum weights;
+	Datum features;
 
-	for (int i = 0; i < n; i++)
+	if (is_null)
+		return false;
+	if (score == NULL)
 	{
-		bool is_null;
-		bool is_out;
-
-		if (position < 0)
-			arguments[i] = WinGetFuncArgCurrent(window, i, &is_null);
-		else
-			arguments[i] = WinGetFuncArgInPartition(window, i, position, WINDOW_SEEK_HEAD, false,
-													&is_null, &is_out);
-		if (is_null)
-			return false;
-		if (position >= 0 && i + 1 < n)
-			arguments[i] = PointerGetDatum(PG_DETOAST_DATUM_COPY(arguments[i]));
+		*z = checked_score(DatumGetFloat8(first));
+		return true;
 	}
-	if (score != NULL)
-		return score(arguments[0], arguments[1], z);
-	*z = checked_score(DatumGetFloat8(arguments[0]));
-	return true;
+	weights = flat_weights(fcinfo->flinfo, first);
+	if (position >= 0 && weights == first)
+		weights = datumCopy(first, false, -1);
+	features = argument_at(window, 1, position, &is_null);
+	return !is_null && score(weights, features, z);
 }
 
 /*
@@ -336,26 +407,24 @@ alternative_score(WindowObject window, int64 position, LinearScore score, double
 static pg_attribute_always_inline ExpSum
 partition_sum(FunctionCallInfo fcinfo, LinearScore score)
 {
-	WindowObject window = PG_WINDOW_OBJECT();
-	int64 n = WinGetPartitionRowCount(window);
+	int64 n = WinGetPartitionRowCount(PG_WINDOW_OBJECT());
+	Kept *memory = kept(fcinfo->flinfo);
 	ExpSum sum = {0};
 	MemoryContext caller;
-	MemoryContext row;
 
 	/* Arguments are computed in the current context. */
-	if (fcinfo->flinfo->fn_extra == NULL)
-		fcinfo->flinfo->fn_extra = AllocSetContextCreate(
-			fcinfo->flinfo->fn_mcxt, "row of a choice set", ALLOCSET_DEFAULT_SIZES);
-	row = fcinfo->flinfo->fn_extra;
-	caller = MemoryContextSwitchTo(row);
+	if (memory->row == NULL)
+		memory->row = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt, "row of a choice set",
+											ALLOCSET_DEFAULT_SIZES);
+	caller = MemoryContextSwitchTo(memory->row);
 	for (int64 position = 0; position < n; position++)
 	{
 		double z;
 
 		CHECK_FOR_INTERRUPTS();
-		if (alternative_score(window, position, score, &z))
+		if (alternative_score(fcinfo, position, score, &z))
 			exp_sum_add(&sum, z);
-		MemoryContextReset(row);
+		MemoryContextReset(memory->row);
 	}
 	MemoryContextSwitchTo(caller);
 	return sum;
@@ -367,8 +436,7 @@ partition_sum(FunctionCallInfo fcinfo, LinearScore score)
 static pg_attribute_always_inline Datum
 window_share(FunctionCallInfo fcinfo, LinearScore score)
 {
-	WindowObject window = PG_WINDOW_OBJECT();
-	ChoiceSet *set = WinGetPartitionLocalMemory(window, sizeof(ChoiceSet));
+	ChoiceSet *set = WinGetPartitionLocalMemory(PG_WINDOW_OBJECT(), sizeof(ChoiceSet));
 	double z;
 
 	if (!set->complete)
@@ -376,7 +444,7 @@ window_share(FunctionCallInfo fcinfo, LinearScore score)
 		set->sum = partition_sum(fcinfo, score);
 		set->complete = true;
 	}
-	if (!alternative_score(window, -1, score, &z))
+	if (!alternative_score(fcinfo, -1, score, &z))
 		PG_RETURN_NULL();
 	PG_RETURN_FLOAT8(exp_sum_share(&set->sum, z));
 }
