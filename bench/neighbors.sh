@@ -9,8 +9,8 @@
 # implicit and sklearn (bench/neighbors_peer.py).  The server is the one that PG*
 # variables name, on its own machine and with the right to read /proc of its
 # processes.  PYTHON is the interpreter (python3), PROCESSES their number (2), RUNS how
-# many of each (3).  Prints a Markdown table of medians.  CPU is that of all processes;
-# memory is the private memory of all processes and the shared memory of the search.
+# many of each (3).  Prints a Markdown table of medians.  CPU is that of all
+# processes, of peers without the server's; memory is the private memory of all processes and the shared memory of the search.
 set -euo pipefail
 
 runs=${RUNS:-3}
@@ -61,7 +61,7 @@ fit() {
 # Median of each column of a peer's lines.
 columns() {
     local peer=$1 column
-    for column in 1 2 3 4 5 6; do cut -d '|' -f $column "$scratch/$peer" | median; done | paste -sd '|'
+    for column in 1 2 3 4 5 6 7; do cut -d '|' -f $column "$scratch/$peer" | median; done | paste -sd '|'
 }
 
 echo "| ratings | | copy out | read | compress | find | copy in | all | CPU | peak memory | ratio |"
@@ -80,8 +80,8 @@ for spec in "$@"; do
     own=$(median <"$scratch/seconds")
     echo "| $n | socrec | | $(median <"$scratch/read") | $(median <"$scratch/compress") | $(median <"$scratch/found") | | $own | $(median <"$scratch/cpu") | $(median <"$scratch/memory") MB | |"
     for peer in "${peers[@]}"; do
-        IFS='|' read -r out in_memory found copied all memory <<<"$(columns "$peer")"
-        echo "| $n | $peer | $out | $in_memory | | $found | $copied | $all | | $memory MB | $(awk -v a="$all" -v b="$own" 'BEGIN {printf "%.1f", a / b}') |"
+        IFS='|' read -r out in_memory found copied all cpu memory <<<"$(columns "$peer")"
+        echo "| $n | $peer | $out | $in_memory | | $found | $copied | $all | $cpu | $memory MB | $(awk -v a="$all" -v b="$own" 'BEGIN {printf "%.1f", a / b}') |"
     done
 done
 sql -c 'SET client_min_messages = warning; DROP SCHEMA IF EXISTS bench_neighbors CASCADE; DROP TABLE IF EXISTS bench_outside'

@@ -229,7 +229,10 @@ $$;
 
 COMMENT ON FUNCTION fit_statements IS 'the statements that fit a model';
 
--- recommend: the method's own candidates, then popular items to fill up.
+-- recommend: the method's own candidates, then popular items to fill up.  The user
+-- stands in a subquery, so that the planner sees the average user in a prepared
+-- statement from the first call on, and does not plan anew each time for one who is
+-- estimated to have a little less than the average.
 
 CREATE FUNCTION recommend_statement(m model) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -248,7 +251,7 @@ BEGIN ATOMIC
                         CASE m.method WHEN 'slope_one' THEN ', i.deviations' ELSE '' END || ')
                     FROM %1$I.rating r CROSS JOIN LATERAL (
                         SELECT i.id, i.neighbors' || CASE m.method WHEN 'slope_one' THEN ', i.deviations' ELSE '' END || ' FROM %1$I.item i WHERE i.%3$I %11$s r.%3$I OFFSET 0) i
-                    WHERE r.%2$I %10$s $1)) WITH ORDINALITY AS t(id, score, support, rank)'
+                    WHERE r.%2$I %10$s (SELECT $1))) WITH ORDINALITY AS t(id, score, support, rank)'
         WHEN m.method = 'user_knn' THEN '
                 SELECT row_number() OVER (ORDER BY s.score DESC, i.id)::integer AS rank, i.id, s.score, s.support
                 FROM (
@@ -294,7 +297,7 @@ BEGIN ATOMIC
                 WHERE (SELECT count(*) FROM candidate) < $2
                     AND NOT EXISTS (SELECT FROM candidate c WHERE c.id = i.id)
                     AND NOT ($3 AND EXISTS (
-                        SELECT FROM %1$I.rating r WHERE r.%2$I %10$s $1 AND r.%3$I %11$s i.%3$I))
+                        SELECT FROM %1$I.rating r WHERE r.%2$I %10$s (SELECT $1) AND r.%3$I %11$s i.%3$I))
                 ORDER BY i.id
                 LIMIT greatest($2 - (SELECT count(*) FROM candidate), 0)) p
             ORDER BY 1;

@@ -109,16 +109,21 @@ socrec_combine_sums(PG_FUNCTION_ARGS)
 	PG_RETURN_ARRAYTYPE_P(state);
 }
 
-/* Scores of SCORE_PAGE_ITEMS successive items. */
 #define SCORE_PAGE_ITEMS 256
 
 typedef struct ItemScore
 {
 	double sum;    /* of w * r */
-	double weight; /* of |w| */
 	int32 support; /* rated items that spoke for it */
 	bool seen;     /* rated itself */
 } ItemScore;
+
+/* Scores of SCORE_PAGE_ITEMS successive items. */
+typedef struct ScorePage
+{
+	ItemScore items[SCORE_PAGE_ITEMS];
+	double weight[FLEXIBLE_ARRAY_MEMBER]; /* of |w|, as many, when normalized */
+} ScorePage;
 
 typedef struct ItemScores
 {
@@ -128,35 +133,42 @@ typedef struct ItemScores
 	bool exclude_seen;
 	int32 min_support;
 	int32 n_pages; /* room in the directory */
-	ItemScore **pages;
+	ScorePage **pages;
 } ItemScores;
 
 /*
- * The score of an item, zero when first asked for.
+ * The page of an item, zero when first asked for.
  */
-static inline ItemScore *
-item_score(ItemScores *scores, int32 id)
+static inline ScorePage *
+score_page(ItemScores *scores, int32 id)
 {
 	int32 page = id / SCORE_PAGE_ITEMS;
 
 	if (unlikely(page >= scores->n_pages))
 	{
 		int32 n_pages = Max(page + 1, scores->n_pages * 2);
-		ItemScore **pages = MemoryContextAllocExtended(
-			scores->context, n_pages * sizeof(ItemScore *), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+		ScorePage **pages = MemoryContextAllocExtended(
+			scores->context, n_pages * sizeof(ScorePage *), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 
 		if (scores->n_pages > 0)
 		{
-			memcpy(pages, scores->pages, scores->n_pages * sizeof(ItemScore *));
+			memcpy(pages, scores->pages, scores->n_pages * sizeof(ScorePage *));
 			pfree(scores->pages);
 		}
 		scores->pages = pages;
 		scores->n_pages = n_pages;
 	}
 	if (unlikely(scores->pages[page] == NULL))
-		scores->pages[page] =
-			MemoryContextAllocZero(scores->context, SCORE_PAGE_ITEMS * sizeof(ItemScore));
-	return &scores->pages[page][id % SCORE_PAGE_ITEMS];
+		scores->pages[page] = MemoryContextAllocZero(
+			scores->context, offsetof(ScorePage, weight) +
+								 (scores->normalize ? SCORE_PAGE_ITEMS * sizeof(double) : 0));
+	return scores->pages[page];
+}
+
+static inline ItemScore *
+item_score(ItemScores *scores, int32 id)
+{
+	return &score_page(scores, id)->items[id % SCORE_PAGE_ITEMS];
 }
 
 enum
@@ -216,9 +228,10 @@ add_scores(ItemScores *scores, const SVec *neighbors, double rating, const SVec 
 		if (next < n_deviations && svec_id(deviations, next) == ids[i])
 			value += svec_weights(deviations)[next];
 		score->sum += weights[i] * value;
-		score->weight += fabsf(weights[i]);
 		score->support++;
 	}
+	for (int i = 0; i < count && scores->normalize; i++)
+		score_page(scores, ids[i])->weight[ids[i] % SCORE_PAGE_ITEMS] += fabsf(weights[i]);
 }
 
 /*
@@ -261,9 +274,9 @@ socrec_top_items_accumulate(PG_FUNCTION_ARGS)
 }
 
 static inline double
-final_score(const ItemScores *scores, const ItemScore *score)
+final_score(const ItemScores *scores, const ScorePage *page, int i)
 {
-	return scores->normalize ? score->sum / score->weight : score->sum;
+	return scores->normalize ? page->items[i].sum / page->weight[i] : page->items[i].sum;
 }
 
 /*
@@ -317,12 +330,13 @@ socrec_top_items_final(PG_FUNCTION_ARGS)
 			continue;
 		for (int i = 0; i < SCORE_PAGE_ITEMS; i++)
 		{
-			ItemScore *score = &scores->pages[page][i];
+			ItemScore *score = &scores->pages[page]->items[i];
 
 			if (score->support < scores->min_support || score->support == 0 ||
 				(score->seen && scores->exclude_seen))
 				continue;
-			score_offer(&heap, final_score(scores, score), page * SCORE_PAGE_ITEMS + i);
+			score_offer(&heap, final_score(scores, scores->pages[page], i),
+						page * SCORE_PAGE_ITEMS + i);
 		}
 	}
 	score_sort(&heap);
