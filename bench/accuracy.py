@@ -60,7 +60,7 @@ OWN_LISTS = {
     "socrec: item_knn": ("item_knn", {}),
     "socrec: user_knn": ("user_knn", {}),
     "socrec: ease": ("ease", {}),
-    "socrec: ease, unpruned, 100": ("ease", {"regularization": 100, "k": 100000}),
+    "socrec: ease, unpruned, 100": ("ease", {"l2": 100, "k": 0}),
     "socrec: slim": ("slim", {}),
     "socrec: ials": ("ials", {}),
     "socrec: bpr": ("bpr", {}),
