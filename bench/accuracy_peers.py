@@ -78,7 +78,6 @@ RATINGS = {
     "Surprise SVDpp": surprise("SVDpp", random_state=SEED, cache_ratings=True),
     "myfm, 16 factors, 200 iterations": myfm(16, 200),
     "myfm, 16 factors, 500 iterations": myfm(16, 500),
-    "myfm, 32 factors, 200 iterations": myfm(32, 200),
     "myfm, 32 factors, 500 iterations": myfm(32, 500),
 }
 
@@ -140,11 +139,8 @@ def implicit(module, name, weight=None, **options):
     def recommend(data):
         import importlib
 
-        import implicit.nearest_neighbours as neighbors
-
         matrix = Matrix(data)
         model = getattr(importlib.import_module("implicit." + module), name)(**options)
-        by_item = {"factors": False}.get(module, False)
         model.fit(matrix.train, show_progress=False)
         if module in ("cpu.bpr", "cpu.lmf"):
             if matrix.is_new:
@@ -185,7 +181,7 @@ def grid(label, function, **choices):
 
 LISTS = {
     "popular": popular,
-    **{f"NumPy EASE, {r}": numpy_ease(r) for r in (30, 100, 300)},
+    **{f"NumPy EASE, {r}": numpy_ease(r) for r in (100, 300)},
     **dict(grid("implicit als", lambda **o: implicit("cpu.als", "AlternatingLeastSquares", num_threads=1, random_state=SEED, **o),
                 factors=(32, 64, 128), alpha=(1, 5, 20), regularization=(0.01, 1, 10))),
     **dict(grid("implicit bpr", lambda **o: implicit("cpu.bpr", "BayesianPersonalizedRanking", num_threads=1, random_state=SEED, **o),

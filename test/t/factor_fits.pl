@@ -1,0 +1,159 @@
+# Fits in sweeps: workers and one process give the same model; a fit ends with all its
+# workers when it is stopped or one of them dies, and leaves nothing behind.  On MovieLens
+# latest-small, where it is, errors are those that docs/performance.md tells.
+
+use strict;
+use warnings FATAL => 'all';
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time);
+
+my $node = PostgreSQL::Test::Cluster->new('factor_fits');
+$node->init;
+
+# Segments of shared memory are then files that can be counted, and the only
+# workers are those of a fit.
+$node->append_conf('postgresql.conf', "jit = off\nmaintenance_work_mem = 1GB\ndynamic_shared_memory_type = mmap\nmax_parallel_workers_per_gather = 0\nmax_wal_size = 1GB");
+$node->start;
+$node->safe_psql('postgres', q{
+	CREATE EXTENSION socrec;
+	CREATE UNLOGGED TABLE sample AS
+		SELECT u AS user_id, i AS item_id, (1 + (hashint4extended(u * 10000 + i, 7) & 7))::real / 2 AS rating
+		FROM generate_series(1, 1000) u, generate_series(1, 2000) i
+		WHERE (hashint4extended(u * 10000 + i, 3) & 1023) < 50000 / (i + 90) + 30;
+	ANALYZE;
+	CREATE FUNCTION digest(method text, options jsonb) RETURNS text LANGUAGE sql AS $$
+		SELECT md5(string_agg(n::text, ',' ORDER BY id))
+		FROM socrec.item_factors('TABLE sample', 0, method, socrec.model_options(method, options, true)) n
+	$$;
+	SELECT name FROM socrec.create_model('films', 'SELECT * FROM sample WHERE item_id < 100', method => 'als');
+});
+
+# Result and DEBUG1 messages of the statements.
+sub run_debug
+{
+	my ($sql) = @_;
+	my ($out, $err);
+
+	$node->psql('postgres', "SET client_min_messages = debug1; $sql", stdout => \$out, stderr => \$err);
+	return ($out, $err);
+}
+
+my $bayes = q{SELECT digest('bayes_mf', '{"samples": 5, "thin": 2, "burn_in": 5}')};
+my $expected;
+foreach my $fit ($bayes, q{SELECT digest('als', '{}')})
+{
+	my ($parallel, $messages) = run_debug($fit);
+	like($messages, qr/socrec_sweep in this process and [12] of 2 workers/, "$fit: workers are started");
+	my ($serial, $none) = run_debug("SET max_parallel_maintenance_workers = 0; $fit");
+	unlike($none, qr/in this process/, '... but not where none are allowed');
+	is($serial, $parallel, '... with the same result');
+	$expected //= $parallel;
+}
+$node->append_conf('postgresql.conf', 'max_parallel_workers = 0');
+$node->reload;
+my ($alone, $launched) = run_debug($bayes);
+like($launched, qr/socrec_sweep in this process and 0 of 2 workers/, 'no workers where none are free');
+is($alone, $expected, '... with the same result');
+$node->append_conf('postgresql.conf', 'max_parallel_workers = 8');
+$node->reload;
+
+# What a fit that fails could leave; the server's own segments are small.
+sub large_segments
+{
+	return scalar grep { -s $_ > 2 * 1024 * 1024 } glob $node->data_dir . '/pg_dynshmem/*';
+}
+my $state_query = q{SELECT md5(string_agg(i::text, ',' ORDER BY id)) FROM films.item i};
+my $state = $node->safe_psql('postgres', $state_query);
+
+sub check_nothing_left
+{
+	my ($after) = @_;
+
+	ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'parallel worker'}),
+		"$after: no worker is left");
+	is(large_segments(), 0, '... nor shared memory');
+	is($node->safe_psql('postgres', $state_query), $state, '... the old model is');
+	is((run_debug($bayes))[0], $expected, '... and the next fit is none the worse');
+	return;
+}
+
+# Stopped at ever later times, in a subtransaction; with one process, too, and bpr.
+my $started = time;
+$node->safe_psql('postgres', q{
+	CREATE TABLE stopped (after integer);
+	CREATE PROCEDURE stop(after integer, method text, options jsonb) LANGUAGE plpgsql AS $$
+	BEGIN
+		PERFORM count(*) FROM socrec.item_factors(CASE method WHEN 'bpr' THEN 'SELECT user_id, item_id FROM sample' ELSE 'TABLE sample' END, 0, method,
+			socrec.model_options(method, options, method <> 'bpr'));
+	EXCEPTION WHEN query_canceled THEN
+		INSERT INTO stopped VALUES (after);
+	END
+	$$});
+is($node->safe_psql('postgres', 'SET client_min_messages = error'
+	  . join('', map { ";\nSET statement_timeout = $_; CALL stop($_, 'bayes_mf', '{\"thin\": 1000}'); SET max_parallel_maintenance_workers = 0;"
+		  . " CALL stop($_, 'als', '{\"iterations\": 10000}'); CALL stop($_, 'bpr', '{\"iterations\": 10000}'); RESET max_parallel_maintenance_workers" } 100, 400, 700)
+	  . ";\nRESET statement_timeout; SELECT count(*) FROM stopped"), '9', 'a timeout stops them');
+cmp_ok(time - $started, '<', 20, '... soon');
+check_nothing_left('stopped');
+
+# The leader is cancelled or ended, or a worker is, when there are workers.
+my %victim = (
+	'the leader is cancelled' => q{pg_cancel_backend(leader_pid)},
+	'the leader is terminated' => q{pg_terminate_backend(leader_pid)},
+	'a worker is cancelled' => q{pg_cancel_backend(pid)},
+	'a worker is terminated' => q{pg_terminate_backend(pid)});
+foreach my $what (sort keys %victim)
+{
+	my $session = $node->background_psql('postgres', on_error_stop => 0);
+	my $pid = $session->query('SELECT pg_backend_pid()');
+
+	$session->query_until(qr/started/,
+		"\\echo started\nSELECT count(*) FROM socrec.create_model('unfinished', 'sample', method => 'bayes_mf', options => '{\"thin\": 500}');\n");
+	ok($node->poll_query_until('postgres', qq{
+			SELECT coalesce(bool_or($victim{$what}), false) FROM (
+				SELECT pid, leader_pid FROM pg_stat_activity WHERE backend_type = 'parallel worker' AND leader_pid = $pid LIMIT 1) w}),
+		$what);
+	eval { $session->query('SELECT 1') };
+	like($session->{stderr}, qr/canceling statement due to user request|terminating (connection|background worker)/,
+		'... which is the error that the session gets');
+	eval { $session->quit };
+	is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_namespace WHERE nspname = 'unfinished'}), 0, '... and no model');
+	check_nothing_left($what);
+}
+unlike(slurp_file($node->logfile), qr/was terminated by signal|PANIC|TRAP/, 'no crash');
+
+SKIP:
+{
+	my $data = $ENV{SOCREC_MOVIELENS};
+	skip 'MovieLens latest-small is not here: set SOCREC_MOVIELENS to its folder', 4
+	  unless defined $data && -r "$data/ratings.csv";
+	my $rows = slurp_file("$data/ratings.csv");
+	$node->safe_psql('postgres', 'CREATE TABLE ratings (user_id integer, movie_id integer, rating real, at bigint)');
+	run_log([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres'),
+			'-c', 'COPY ratings FROM STDIN WITH (FORMAT csv, HEADER)' ], '<', \$rows)
+	  or BAIL_OUT('cannot load ratings.csv');
+
+	$node->safe_psql('postgres', 'CREATE INDEX ON ratings (user_id); CREATE INDEX ON ratings (movie_id); ANALYZE ratings');
+
+	# The margins are some standard deviations of what another split or seed gives.
+	my %limit = (als => 0.855, bayes_mf => 0.842);
+	foreach my $method (sort keys %limit)
+	{
+		$node->safe_psql('postgres', "SELECT socrec.create_model('$method', 'ratings', item_column => 'movie_id', method => '$method')");
+		cmp_ok($node->safe_psql('postgres', "SELECT rmse FROM $method.evaluation"), '<', $limit{$method}, "error of $method on MovieLens");
+	}
+	cmp_ok(abs($node->safe_psql('postgres', q{
+		SELECT avg((e.actual BETWEEN i.prediction - 1.645 * i.deviation AND i.prediction + 1.645 * i.deviation)::integer)
+		FROM (SELECT * FROM bayes_mf.prediction_error WHERE user_id % 10 = 1 AND source = 'bayes_mf') e
+			CROSS JOIN LATERAL bayes_mf.prediction_interval(e.user_id, e.movie_id) i}) - 0.9), '<', 0.03, 'nine in ten ratings are in their interval');
+	is($node->safe_psql('postgres', q{
+		SELECT count(*) > 50 FROM (
+			SELECT e.user_id FROM bayes_mf.prediction_error e GROUP BY 1 HAVING count(*) > 5) u CROSS JOIN LATERAL bayes_mf.recommend(u.user_id, 1) r
+		WHERE r.source = 'bayes_mf'}), 't', 'lists of bayes_mf');
+}
+
+$node->stop;
+done_testing();
