@@ -161,7 +161,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     -- Before the ratings are read: what changes meanwhile shows the next time.
-    IF (m.options ->> 'track_changes')::boolean THEN
+    IF m.method = 'hybrid' AND (m.options ->> 'track_changes')::boolean THEN
         EXECUTE format('DELETE FROM %I.change', m.name);
     END IF;
     PERFORM socrec.register_fit(socrec.fit_model(p)) FROM socrec.model_parts(m) p;

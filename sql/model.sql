@@ -238,7 +238,8 @@ DECLARE
     n bigint;
     held_out text := 'false';
     is_unique boolean := true;
-    statement text;
+    columns text;
+    complete text;
 BEGIN
     IF (m.options ->> 'track_changes')::boolean THEN
         PERFORM socrec.track_model(m, source_clause);
@@ -269,20 +270,24 @@ BEGIN
             AND (SELECT bool_and(a.attname IN (m.user_column, m.item_column)) FROM pg_attribute a
                 WHERE a.attrelid = x.indrelid AND a.attnum = ANY ((x.indkey::int2[])[0:x.indnkeyatts - 1]));
     END IF;
-    statement := format('CREATE VIEW %1$I.rating WITH (security_invoker = true) AS
-        SELECT%6$s s.%2$I, s.%3$I, %7$s AS rating, %4$s AS held_out
-        FROM %5$s AS s WHERE s.%2$I IS NOT NULL AND s.%3$I IS NOT NULL%8$s',
-        m.name, m.user_column, m.item_column, held_out, source_clause, CASE WHEN is_unique THEN '' ELSE ' DISTINCT' END,
-        coalesce('s.' || quote_ident(m.rating_column), '1') || '::pg_catalog.float8',
-        coalesce(' AND s.' || quote_ident(m.rating_column) || ' IS NOT NULL', ''));
-    PERFORM socrec.execute_for_caller(statement, caller_path);
+    columns := format('s.%1$I, s.%2$I, %3$s::pg_catalog.float8 AS rating, %4$s AS held_out', m.user_column, m.item_column,
+        coalesce('s.' || quote_ident(m.rating_column), '1'), held_out);
+    complete := format('s.%1$I IS NOT NULL AND s.%2$I IS NOT NULL', m.user_column, m.item_column)
+        || coalesce(' AND s.' || quote_ident(m.rating_column) || ' IS NOT NULL', '');
+    PERFORM socrec.execute_for_caller(format('CREATE VIEW %I.rating WITH (security_invoker = true) AS SELECT%s %s FROM %s AS s WHERE %s',
+        m.name, CASE WHEN is_unique THEN '' ELSE ' DISTINCT' END, columns, source_clause, complete), caller_path);
+    IF (m.options ->> 'track_changes')::boolean AND is_unique THEN
+        EXECUTE format('CREATE VIEW %1$I.rating_change WITH (security_invoker = true) AS
+            SELECT %2$s, s.change FROM %1$I.change AS s WHERE %3$s OR s.change = 0', m.name, columns, complete);
+    END IF;
 END
 $$;
 
 COMMENT ON FUNCTION create_rating_view IS 'creates the view through which a model reads its ratings';
 
--- Read the ratings and replace what the model has learned.
-CREATE FUNCTION fit_model(m model) RETURNS model
+-- Read the ratings and replace what the model has learned; if wished, from what has
+-- changed in them as far as that goes.
+CREATE FUNCTION fit_model(m model, from_changes boolean DEFAULT false) RETURNS model
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -297,11 +302,12 @@ BEGIN
         state := socrec.check_tracked(m.name, NULL);
     END IF;
     PERFORM socrec.fit_parts(m);
-    FOREACH statement IN ARRAY socrec.fit_statements(m) LOOP
+    FOREACH statement IN ARRAY socrec.fit_statements(m, from_changes) LOOP
         EXECUTE statement;
     END LOOP;
     IF is_tracked THEN
-        EXECUTE format('UPDATE %I.tracked SET state = $1', m.name) USING state;
+        EXECUTE format('UPDATE %I.tracked SET state = $1, refreshes = CASE WHEN $2 THEN refreshes + 1 ELSE 0 END', m.name)
+            USING state, from_changes;
     END IF;
     EXECUTE format('ANALYZE %1$I.fit, %1$I.item (id, %2$I, rating_count, bias)', m.name, m.item_column);
     IF socrec.factor_options(m.method) IS NOT NULL THEN
@@ -379,7 +385,9 @@ BEGIN
         EXECUTE statement;
     END LOOP;
     IF (m.options ->> 'track_changes')::boolean THEN
-        EXECUTE format('REVOKE ALL ON %I.change FROM PUBLIC', m.name);
+        FOREACH statement IN ARRAY socrec.tracking_statements(m) LOOP
+            EXECUTE socrec.fill_template(m, statement);
+        END LOOP;
     END IF;
     m := socrec.fit_model(m);
     PERFORM socrec.begin_version(m);
@@ -519,11 +527,13 @@ BEGIN
             UNION ALL
             SELECT format('DROP VIEW %I.rating', name)
             UNION ALL
+            SELECT format('DROP VIEW %I.rating_change', name) WHERE to_regclass(format('%I.rating_change', name)) IS NOT NULL
+            UNION ALL
             SELECT format('SELECT socrec.untrack_changes(%L)', name) WHERE (m.options ->> 'track_changes')::boolean
             UNION ALL
             SELECT 'DROP TABLE ' || string_agg(c.oid::regclass::text, ', ') FROM pg_class c
                 WHERE c.relnamespace = quote_ident(name)::regnamespace AND c.relkind = 'r'
-                    AND (c.relname IN ('user_metric', 'version', 'impression', 'reference', 'recommended', 'tracked')
+                    AND (c.relname IN ('user_metric', 'version', 'impression', 'reference', 'recommended', 'tracked', 'candidate')
                         OR regexp_replace(c.relname, '^former_', '') = ANY (socrec.learned_tables(m.method)))
             UNION ALL
             SELECT format('DROP SCHEMA %I', name)

@@ -1,7 +1,45 @@
 -- refresh: a model follows the changes of its ratings between two fits
 --
 -- With option track_changes, triggers on the source keep a log of what comes and
--- goes (see track_changes in prepare.sql), and a refresh takes it.
+-- goes (see track_changes in prepare.sql), and a refresh takes it.  Where neighbors
+-- follow from what changes, table candidate has what for.
+
+CREATE FUNCTION refreshed_neighbors(
+    query text,
+    item_type anyelement,
+    stored text,
+    changes text,
+    k integer DEFAULT 100,
+    similarity text DEFAULT 'cosine',
+    min_support integer DEFAULT 1,
+    shrinkage double precision DEFAULT 0,
+    center text DEFAULT 'none',
+    weighting text DEFAULT 'none',
+    min_similarity double precision DEFAULT 0,
+    item_regularization double precision DEFAULT 10,
+    user_regularization double precision DEFAULT 15,
+    baseline_epochs integer DEFAULT 10)
+RETURNS TABLE (
+    id integer,
+    item_id anyelement,
+    rating_count integer,
+    mean double precision,
+    bias double precision,
+    norm double precision,
+    rating_min real,
+    rating_max real,
+    neighbors svec,
+    user_count integer,
+    bound real,
+    others integer[],
+    products real[],
+    totals real[],
+    supports integer[])
+AS 'MODULE_PATHNAME', 'socrec_refreshed_neighbors'
+LANGUAGE c STABLE PARALLEL UNSAFE COST 1000000 ROWS 10000;
+
+COMMENT ON FUNCTION refreshed_neighbors IS
+    'item_neighbors from what was stored of pairs of items and the ratings that changed, with what to store for the next time';
 
 -- Begin to log the changes of a model's source.
 CREATE FUNCTION track_model(m model, source_clause text) RETURNS void
@@ -20,7 +58,7 @@ BEGIN
     END IF;
     PERFORM socrec.track_changes(m.name, source_clause::regclass,
         array_remove(ARRAY[m.user_column, m.item_column, m.rating_column], NULL));
-    EXECUTE format('CREATE TABLE %I.tracked AS SELECT NULL::jsonb AS state', m.name);
+    EXECUTE format('CREATE TABLE %I.tracked AS SELECT NULL::jsonb AS state, 0 AS refreshes', m.name);
     EXECUTE format('COMMENT ON TABLE %I.tracked IS %L', m.name,
         'what the last fit or refresh found that the log of changes does not tell; null: it cannot be relied on');
 END
@@ -28,23 +66,85 @@ $$;
 
 COMMENT ON FUNCTION track_model IS 'begins to log the changes of a model''s source';
 
--- Has nothing changed since the last fit or refresh?
-CREATE FUNCTION is_unchanged(m model) RETURNS boolean
+-- Can the neighbors of a model be had from changes alone?  They can where a pair of
+-- items depends on nothing but the ratings of those who rated both, each of which
+-- depends on the other ratings of that user alone; and where the log tells which
+-- ratings there were: not where repeated events count once.
+CREATE FUNCTION follows_changes(m model) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT (m.options ->> 'track_changes')::boolean AND m.method = 'item_knn' AND m.options ->> 'similarity' = 'cosine'
+        AND m.options ->> 'center' IN ('none', 'user') AND m.options ->> 'weighting' IN ('none', 'tfidf')
+        AND (m.options ->> 'min_similarity')::float8 >= 0 AND (m.options ->> 'k')::integer > 0
+        AND to_regclass(format('%I.rating_change', m.name)) IS NOT NULL;
+END;
+
+COMMENT ON FUNCTION follows_changes IS 'whether the neighbors of a model follow from what its log of changes has';
+
+-- Completes the objects of a model that tracks changes.  What can be made anew any
+-- time needs no protection from a crash.
+CREATE FUNCTION tracking_statements(m model) RETURNS text[]
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT ARRAY['REVOKE ALL ON %1$I.change FROM PUBLIC'] || CASE WHEN socrec.follows_changes(m) THEN ARRAY[
+        'REVOKE ALL ON %1$I.rating_change FROM PUBLIC',
+        'COMMENT ON VIEW %1$I.rating_change IS ''the log of changes, as ratings''',
+        'CREATE UNLOGGED TABLE %1$I.candidate (
+            id integer NOT NULL, %3$I %5$s %13$s NOT NULL, norm float8 NOT NULL, bound real NOT NULL,
+            others integer[] NOT NULL, products real[] NOT NULL, totals real[] NOT NULL, supports integer[] NOT NULL)
+            WITH (toast_tuple_target = 8160)',
+        'COMMENT ON TABLE %1$I.candidate IS ''neighbors of every item and more, with what their similarity is made of, for the next refresh; id and others as items were numbered then''',
+        'COMMENT ON COLUMN %1$I.candidate.bound IS ''no other item was more similar''',
+        'COMMENT ON COLUMN %1$I.candidate.products IS ''sums of the products of the ratings of those who rated both''',
+        'COMMENT ON COLUMN %1$I.candidate.totals IS ''sums of the weights of those who rated both, for implicit feedback with tfidf''',
+        'COMMENT ON COLUMN %1$I.candidate.supports IS ''number of those who rated both''']
+        || ARRAY(SELECT 'ALTER TABLE %1$I.candidate ALTER COLUMN ' || c || ' SET STORAGE EXTERNAL' FROM unnest(ARRAY['others', 'products', 'totals', 'supports']) c)
+        ELSE '{}' END
+$$;
+
+COMMENT ON FUNCTION tracking_statements IS 'templates of the statements that complete a model that tracks changes';
+
+-- The beginning of the call that fits a model which follows changes, up to the
+-- options, as a template.
+CREATE FUNCTION refresh_call(m model, from_changes boolean) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT replace(format('refreshed_neighbors(%L, ',
+            socrec.fill_template(m, 'SELECT r.%2$I, r.%3$I' || CASE WHEN m.rating_column IS NULL THEN '' ELSE ', r.rating' END
+                || ' FROM %1$I.rating r WHERE NOT r.held_out')), '%', '%%')
+        || 'NULL::%5$s, '
+        || replace(format('%L, %L, ',
+            CASE WHEN from_changes THEN socrec.fill_template(m,
+                'SELECT c.id, c.%3$I, c.norm, c.bound, c.others, c.products, c.totals, c.supports FROM %1$I.candidate c') END,
+            CASE WHEN from_changes THEN socrec.fill_template(m,
+                'SELECT c.%2$I, c.%3$I, c.rating, sum(c.change)::integer FROM %1$I.rating_change c
+                WHERE NOT c.held_out OR c.change = 0 GROUP BY 1, 2, 3 HAVING sum(c.change) <> 0 OR min(abs(c.change)) = 0') END), '%', '%%')
+$$;
+
+COMMENT ON FUNCTION refresh_call IS 'template of the call that fits a model which follows changes, up to the options';
+
+-- Has nothing changed since the last fit or refresh; or are changes all that is
+-- needed, as the log tells all of them?  Errors of rounding add up over refreshes.
+CREATE FUNCTION change_state(m model, OUT unchanged boolean, OUT from_changes boolean)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    unchanged boolean := (m.options ->> 'track_changes')::boolean;
+    max_refreshes CONSTANT integer := 50;
 BEGIN
-    IF unchanged THEN
-        EXECUTE format('SELECT coalesce(t.state = $1, false) AND NOT EXISTS (SELECT FROM %1$I.change) FROM %1$I.tracked t', m.name)
-            INTO unchanged USING socrec.tracked_state(m.name, NULL);
+    IF (m.options ->> 'track_changes')::boolean THEN
+        EXECUTE format('SELECT t.state = $1 AND NOT EXISTS (SELECT FROM %1$I.change), t.state = $1 AND t.refreshes < $2 FROM %1$I.tracked t', m.name)
+            INTO unchanged, from_changes USING socrec.tracked_state(m.name, NULL), max_refreshes;
     END IF;
-    RETURN unchanged;
+    unchanged := coalesce(unchanged, false);
+    from_changes := coalesce(from_changes, false) AND socrec.follows_changes(m);
 END
 $$;
 
-COMMENT ON FUNCTION is_unchanged IS 'whether the log of changes says that a model is up to date';
+COMMENT ON FUNCTION change_state IS 'what the log of changes says of a model: nothing has changed, or all that has is there';
 
 CREATE PROCEDURE refresh(name text)
 LANGUAGE plpgsql
@@ -56,12 +156,13 @@ DECLARE
     m socrec.model := socrec.lock_model(name);
     fit_duration interval := m.fit_duration;
     fitted socrec.model;
+    state record := socrec.change_state(m);
 BEGIN
     PERFORM socrec.refuse_part(name);
-    IF socrec.is_unchanged(m) THEN
+    IF state.unchanged THEN
         m.fitted_at := now();
     ELSE
-        m := socrec.fit_model(m);
+        m := socrec.fit_model(m, state.from_changes);
         m.fit_duration := fit_duration;
     END IF;
     PERFORM socrec.register_fit(m);

@@ -17,13 +17,15 @@
 #include "utils/tuplestore.h"
 
 #include "neighborhood.h"
+#include "neighbors.h"
 #include "ratings.h"
 #include "socrec.h"
 #include "svec.h"
 
 /*
  * The arguments' positions.  In the form for keys of any type a second
- * argument, of which only the type counts, moves all but the query by one.
+ * argument, of which only the type counts, moves all but the query by one; what
+ * else may stand before them, and may be null, by more.
  */
 enum
 {
@@ -43,14 +45,14 @@ enum
 /*
  * Read and check every argument but the query.
  */
-static NeighborOptions
-parse_options(FunctionCallInfo fcinfo, bool users)
+NeighborOptions
+neighbors_options(FunctionCallInfo fcinfo, bool users)
 {
 	int shift = PG_NARGS() - N_ARGS;
 	NeighborArguments given;
 
 	for (int arg = 0; arg < PG_NARGS(); arg++)
-		if (PG_ARGISNULL(arg) && !(arg == 1 && shift == 1))
+		if (PG_ARGISNULL(arg) && !(arg >= 1 && arg <= shift))
 			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 							errmsg("argument %d must not be null", arg + 1)));
 
@@ -108,8 +110,8 @@ key_datum(const Ratings *ratings, int32 column, Oid type)
 	return type == INT4OID ? Int32GetDatum((int32) value) : Int16GetDatum((int16) value);
 }
 
-static void
-check_key_type(const Ratings *ratings, Oid type, bool users)
+void
+neighbors_check_type(const Ratings *ratings, Oid type, bool users)
 {
 	bool both_integers = (type == INT2OID || type == INT4OID || type == INT8OID) &&
 						 (ratings->column_type == INT2OID || ratings->column_type == INT4OID ||
@@ -124,10 +126,29 @@ check_key_type(const Ratings *ratings, Oid type, bool users)
 						 format_type_be(ratings->column_type))));
 }
 
+/*
+ * What a row of the result says of a column, but NEIGHBORS_NORM and NEIGHBORS_LIST.
+ */
+void
+neighbors_row(Datum *values, const Ratings *ratings, const RatingStatistics *statistics,
+			  int32 column, Oid key_type)
+{
+	int64 count = ratings->column_start[column + 1] - ratings->column_start[column];
+
+	values[0] = Int32GetDatum(column + 1);
+	values[1] = key_datum(ratings, column, key_type);
+	values[2] = Int32GetDatum((int32) count);
+	values[3] = Float8GetDatum(statistics->mean[column]);
+	values[4] = Float8GetDatum(statistics->bias[column]);
+	values[6] = Float4GetDatum(statistics->minimum[column]);
+	values[7] = Float4GetDatum(statistics->maximum[column]);
+	values[9] = Int32GetDatum(ratings->n_rows);
+}
+
 static Datum
 neighbors(FunctionCallInfo fcinfo, bool users)
 {
-	NeighborOptions options = parse_options(fcinfo, users);
+	NeighborOptions options = neighbors_options(fcinfo, users);
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	MemoryContext row_context;
 	Progress progress;
@@ -144,7 +165,7 @@ neighbors(FunctionCallInfo fcinfo, bool users)
 	{
 		ratings = ratings_load(text_to_cstring(PG_GETARG_TEXT_PP(0)), users, &progress);
 		if (ratings->n_ratings > 0)
-			check_key_type(ratings, key_type, users);
+			neighbors_check_type(ratings, key_type, users);
 		statistics = ratings_describe(ratings, &options.baseline, &ratings->budget);
 		found = neighborhood_find(ratings, statistics, &options, &ratings->budget, &progress);
 	}
@@ -158,22 +179,15 @@ neighbors(FunctionCallInfo fcinfo, bool users)
 	for (int32 column = 0; column < ratings->n_columns; column++)
 	{
 		MemoryContext old = MemoryContextSwitchTo(row_context);
-		Datum values[] = {Int32GetDatum(column + 1),
-						  key_datum(ratings, column, key_type),
-						  Int32GetDatum((int32) (ratings->column_start[column + 1] -
-												 ratings->column_start[column])),
-						  Float8GetDatum(statistics->mean[column]),
-						  Float8GetDatum(statistics->bias[column]),
-						  Float8GetDatum(found->norm[column]),
-						  Float4GetDatum(statistics->minimum[column]),
-						  Float4GetDatum(statistics->maximum[column]),
-						  options.knn.k == 0 ? (Datum) 0
-											 : PointerGetDatum(heap_to_svec(&found->heaps[column])),
-						  Int32GetDatum(ratings->n_rows)};
-		bool nulls[lengthof(values)] = {0};
+		Datum values[NEIGHBORS_COLUMNS];
+		bool nulls[NEIGHBORS_COLUMNS] = {0};
 
 		CHECK_FOR_INTERRUPTS();
-		nulls[8] = options.knn.k == 0;
+		neighbors_row(values, ratings, statistics, column, key_type);
+		values[NEIGHBORS_NORM] = Float8GetDatum(found->norm[column]);
+		nulls[NEIGHBORS_LIST] = options.knn.k == 0;
+		if (options.knn.k > 0)
+			values[NEIGHBORS_LIST] = PointerGetDatum(heap_to_svec(&found->heaps[column]));
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(row_context);

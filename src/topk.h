@@ -7,11 +7,13 @@
  * scores are decided by the smaller id, so the result does not depend on the
  * order of the stream.  No dependency on the server.
  *
- *	PREFIX_entry				{score, id}
+ *	PREFIX_entry				{score, id} and, where TOPK_PAYLOAD is defined, a payload
  *	PREFIX_heap					{entries, n, capacity}; the caller owns entries
  *	PREFIX_offer(heap, s, id)	take the entry if it is among the best
  *	PREFIX_offer_all(heap, s, n)	offer s[0] to s[n - 1], under their places; none that is NaN
  *								or minus infinity
+ *	PREFIX_put(heap, entry)		the same with its payload
+ *	PREFIX_build(heap)			make a heap of n entries that stand there in any order
  *	PREFIX_sort(heap)			best first; the heap is then only an array
  */
 #include <math.h>
@@ -28,6 +30,9 @@ typedef struct TOPK_ENTRY
 {
 	TOPK_SCORE score;
 	int32_t id;
+#ifdef TOPK_PAYLOAD
+	TOPK_PAYLOAD payload;
+#endif
 } TOPK_ENTRY;
 
 typedef struct TOPK_HEAP
@@ -67,10 +72,8 @@ TOPK_NAME(sift_down)(TOPK_ENTRY *entries, int32_t n, int32_t hole, TOPK_ENTRY en
 }
 
 static inline void
-TOPK_NAME(offer)(TOPK_HEAP *heap, TOPK_SCORE score, int32_t id)
+TOPK_NAME(put)(TOPK_HEAP *heap, TOPK_ENTRY entry)
 {
-	TOPK_ENTRY entry = {score, id};
-
 	if (heap->n == heap->capacity)
 	{
 		if (heap->capacity > 0 && TOPK_NAME(better)(entry, heap->entries[0]))
@@ -87,6 +90,19 @@ TOPK_NAME(offer)(TOPK_HEAP *heap, TOPK_SCORE score, int32_t id)
 		hole = (hole - 1) / 2;
 	}
 	heap->entries[hole] = entry;
+}
+
+static inline void
+TOPK_NAME(offer)(TOPK_HEAP *heap, TOPK_SCORE score, int32_t id)
+{
+	TOPK_NAME(put)(heap, (TOPK_ENTRY){.score = score, .id = id});
+}
+
+static inline void
+TOPK_NAME(build)(TOPK_HEAP *heap)
+{
+	for (int32_t hole = heap->n / 2 - 1; hole >= 0; hole--)
+		TOPK_NAME(sift_down)(heap->entries, heap->n, hole, heap->entries[hole]);
 }
 
 static inline void
@@ -124,3 +140,4 @@ TOPK_NAME(sort)(TOPK_HEAP *heap)
 #undef TOPK_HEAP
 #undef TOPK_PREFIX
 #undef TOPK_SCORE
+#undef TOPK_PAYLOAD
