@@ -164,6 +164,14 @@ LANGUAGE c STABLE STRICT PARALLEL SAFE COST 10;
 
 COMMENT ON FUNCTION row_score IS 'intercept + sum of weight * feature of a row, by the names of its columns';
 
+CREATE FUNCTION row_scores(intercepts double precision[], columns text[], levels text[], weights double precision[],
+    defaults double precision[], "row" record)
+RETURNS double precision[]
+AS 'MODULE_PATHNAME', 'socrec_row_scores'
+LANGUAGE c STABLE STRICT PARALLEL SAFE COST 10;
+
+COMMENT ON FUNCTION row_scores IS 'the scores of several classes, as row_score, after that of the reference class';
+
 CREATE FUNCTION chi_square_p_value(chi_square double precision, degrees_of_freedom double precision)
 RETURNS double precision
 AS 'MODULE_PATHNAME', 'socrec_chi_square_p_value'

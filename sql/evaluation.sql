@@ -388,10 +388,17 @@ RETURNS TABLE (label text, metric text, cutoff integer, value double precision, 
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE ROWS 100
 AS $$
 DECLARE
-    number bigint := socrec.run_evaluation(socrec.plan_evaluation($1, $2, $3, $4, $5, $6,
+    behavior socrec.model;
+    number bigint;
+BEGIN
+    SELECT * INTO behavior FROM socrec.model r WHERE r.name OPERATOR(pg_catalog.=) $10 AND r.target_column IS NOT NULL;
+    IF FOUND THEN
+        RETURN QUERY SELECT c.* FROM socrec.cross_validate_behavior(behavior, $7) c;
+        RETURN;
+    END IF;
+    number := socrec.run_evaluation(socrec.plan_evaluation($1, $2, $3, $4, $5, $6,
         CASE WHEN $10 IS NOT NULL THEN ARRAY[$10] END, $8,
         $9 OPERATOR(pg_catalog.||) pg_catalog.jsonb_build_object('folds', $7), pg_catalog.current_setting('search_path')));
-BEGIN
     RETURN QUERY SELECT f.* FROM socrec.fold_summary(number) f;
 END
 $$;

@@ -96,7 +96,7 @@ BEGIN ATOMIC
     SELECT m.name || '/' || (p.part ->> 'label'), m.source, m.user_column, m.item_column, m.rating_column, p.part ->> 'method',
         jsonb_build_object('holdout', m.options -> 'holdout', 'track_changes', false, 'versions', m.options -> 'versions',
             'keep_models', m.options -> 'keep_models') || (p.part -> 'options'),
-        m.created_at, NULL::timestamptz, NULL::interval, NULL::bigint, NULL::bigint, NULL::bigint, m.version
+        m.created_at, NULL::timestamptz, NULL::interval, NULL::bigint, NULL::bigint, NULL::bigint, m.version, NULL::text
     FROM jsonb_array_elements(CASE WHEN m.method = 'hybrid' AND jsonb_typeof(m.options -> 'parts') = 'array' THEN m.options -> 'parts' END) WITH ORDINALITY p(part, n)
     ORDER BY p.n;
 END;

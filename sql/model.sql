@@ -11,8 +11,8 @@ GRANT USAGE ON SCHEMA @extschema@ TO PUBLIC;
 CREATE TABLE model (
     name text PRIMARY KEY,
     source text NOT NULL,
-    user_column text NOT NULL,
-    item_column text NOT NULL,
+    user_column text,
+    item_column text,
     rating_column text,
     method text NOT NULL,
     options jsonb NOT NULL,
@@ -22,15 +22,19 @@ CREATE TABLE model (
     rating_count bigint,
     user_count bigint,
     item_count bigint,
-    version integer NOT NULL
+    version integer NOT NULL,
+    target_column text,
+    CHECK (target_column IS NULL AND user_column IS NOT NULL AND item_column IS NOT NULL
+        OR target_column IS NOT NULL AND user_column IS NULL AND item_column IS NULL)
 );
 
 COMMENT ON TABLE model IS 'every model of this database; socrec.models shows more';
 COMMENT ON COLUMN model.name IS 'the schema that holds the model';
 COMMENT ON COLUMN model.source IS 'the table, view or query that the ratings come from';
 COMMENT ON COLUMN model.rating_column IS 'null for implicit feedback';
+COMMENT ON COLUMN model.target_column IS 'what a behavior model predicts; null of a recommender';
 COMMENT ON COLUMN model.options IS 'all options, defaults filled in';
-COMMENT ON COLUMN model.rating_count IS 'ratings that the model was fitted on, without those held out';
+COMMENT ON COLUMN model.rating_count IS 'ratings, or rows of a behavior model, that it was fitted on, without those held out';
 COMMENT ON COLUMN model.version IS 'number of the fit, from 1; the table version of the model has the others';
 
 SELECT pg_catalog.pg_extension_config_dump('model', '');
@@ -297,6 +301,9 @@ DECLARE
     is_tracked boolean := (m.options ->> 'track_changes')::boolean;
     state jsonb;
 BEGIN
+    IF m.target_column IS NOT NULL THEN
+        RETURN socrec.fit_behavior_model(m);
+    END IF;
     IF is_tracked THEN
         -- Taken before the ratings are read: what changes meanwhile shows the next time.
         state := socrec.check_tracked(m.name, NULL);
@@ -414,7 +421,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 AS $$
 BEGIN
     RETURN socrec.build_model(
-        ROW(name, source, user_column, item_column, rating_column, method, options, NULL, NULL, NULL, NULL, NULL, NULL, 1)::socrec.model,
+        ROW(name, source, user_column, item_column, rating_column, method, options, NULL, NULL, NULL, NULL, NULL, NULL, 1, NULL)::socrec.model,
         pg_catalog.current_setting('search_path'));
 END
 $$;
@@ -422,7 +429,7 @@ $$;
 COMMENT ON FUNCTION create_model IS
     'creates a schema with a recommender fitted to a rating table, and returns its registry row';
 
-CREATE FUNCTION find_model(name text) RETURNS model
+CREATE FUNCTION find_model(name text, any_kind boolean DEFAULT false) RETURNS model
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -435,16 +442,18 @@ BEGIN
         RAISE undefined_object
             USING MESSAGE = format('model "%s" does not exist', name),
                   HINT = 'SELECT name FROM socrec.models lists them.';
+    ELSIF m.target_column IS NOT NULL AND NOT any_kind THEN
+        RAISE wrong_object_type USING MESSAGE = format('model "%s" is a behavior model, not a recommender', name);
     END IF;
     RETURN m;
 END
 $$;
 
-COMMENT ON FUNCTION find_model IS 'the registry row of a model';
+COMMENT ON FUNCTION find_model IS 'the registry row of a model: a recommender, unless any kind will do';
 
 -- The registry row of a model that the caller may change, locked.  An orphan is
 -- a row that DROP SCHEMA has left behind.
-CREATE FUNCTION lock_model(name text, orphan boolean DEFAULT false) RETURNS model
+CREATE FUNCTION lock_model(name text, orphan boolean DEFAULT false, any_kind boolean DEFAULT false) RETURNS model
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -457,7 +466,7 @@ BEGIN
     END IF;
     SELECT * INTO m FROM socrec.model r WHERE r.name = name FOR UPDATE;
     IF NOT FOUND OR NOT orphan THEN
-        PERFORM socrec.find_model(name);
+        PERFORM socrec.find_model(name, any_kind);
     END IF;
     IF NOT (SELECT pg_has_role(current_user, n.nspowner, 'USAGE') FROM pg_namespace n WHERE n.nspname = name) THEN
         RAISE insufficient_privilege USING MESSAGE = format('must be owner of model %s', name);
@@ -478,7 +487,7 @@ DECLARE
 BEGIN
     PERFORM socrec.refuse_part(name);
     -- A second refit of the same model waits here for the first.
-    m := socrec.lock_model(name);
+    m := socrec.lock_model(name, any_kind => true);
     PERFORM socrec.end_version(m, (m.options ->> 'keep_models')::integer > 0);
     m := socrec.fit_model(m);
     EXECUTE format('SELECT max(version) + 1 FROM %I.version', name) INTO m.version;
@@ -498,9 +507,10 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
-    m socrec.model := socrec.lock_model(name, orphan => true);
+    m socrec.model := socrec.lock_model(name, orphan => true, any_kind => true);
     own_views CONSTANT name[] := '{evaluation,prediction_error,recommendations,outcome,impression_outcome,realized_error,
-        daily_performance,daily_error,error_drift,input_drift}';
+        daily_performance,daily_error,error_drift,input_drift,
+        prediction,calibration,lift,roc,confusion}';
     statement text;
 BEGIN
     PERFORM socrec.refuse_part(name);
@@ -521,11 +531,12 @@ BEGIN
             UNION ALL
             SELECT 'DROP FUNCTION ' || string_agg(p.oid::regprocedure::text, ', ') FROM pg_proc p
                 WHERE p.pronamespace = quote_ident(name)::regnamespace
-                    AND p.proname IN ('recommend', 'recommend_all', 'predictions', 'prediction', 'prediction_interval', 'predict', 'similar_items', 'similar_users', 'explain', 'forget_user')
+                    AND p.proname IN ('recommend', 'recommend_all', 'predictions', 'prediction', 'prediction_interval', 'predict', 'similar_items', 'similar_users', 'explain', 'forget_user',
+                        'score', 'predict_class')
             UNION ALL
             SELECT format('SELECT socrec.drop_model(%L)', p.name) FROM socrec.model_parts(m) p
             UNION ALL
-            SELECT format('DROP VIEW %I.rating', name)
+            SELECT format('DROP VIEW %I.%I', name, CASE WHEN m.target_column IS NULL THEN 'rating' ELSE 'sample' END)
             UNION ALL
             SELECT format('DROP VIEW %I.rating_change', name) WHERE to_regclass(format('%I.rating_change', name)) IS NOT NULL
             UNION ALL
@@ -559,7 +570,8 @@ DECLARE
     n bigint;
 BEGIN
     IF (SELECT pg_get_userbyid(s.nspowner) FROM pg_namespace s WHERE s.nspname = name) = current_user THEN
-        EXECUTE format('SELECT count(*) FROM %I.rating WHERE NOT held_out', name) INTO n;
+        EXECUTE coalesce((SELECT socrec.behavior_count_query(m) FROM socrec.model m WHERE m.name = name AND m.target_column IS NOT NULL),
+            format('SELECT count(*) FROM %I.rating WHERE NOT held_out', name)) INTO n;
     END IF;
     RETURN n;
 EXCEPTION
@@ -568,11 +580,11 @@ EXCEPTION
 END
 $$;
 
-COMMENT ON FUNCTION current_rating_count IS 'ratings that a model of the caller''s would be fitted on now';
+COMMENT ON FUNCTION current_rating_count IS 'ratings, or rows of a behavior model, that a model of the caller''s would be fitted on now';
 
 CREATE VIEW models WITH (security_invoker = true) AS
     SELECT m.name, pg_catalog.pg_get_userbyid(s.nspowner)::text AS owner, m.source, m.user_column, m.item_column,
-        m.rating_column, m.method, m.options, m.created_at, m.fitted_at, m.fit_duration,
+        m.rating_column, m.target_column, m.method, m.options, m.created_at, m.fitted_at, m.fit_duration,
         m.user_count, m.item_count, m.rating_count, c.n AS current_rating_count,
         (c.n - m.rating_count)::double precision / nullif(m.rating_count, 0) AS staleness,
         (SELECT sum(pg_catalog.pg_total_relation_size(r.oid))::bigint FROM pg_catalog.pg_class r

@@ -153,7 +153,7 @@ AS $$
 #variable_conflict use_variable
 DECLARE
     -- A refresh or refit of the same model waits here for the one before.
-    m socrec.model := socrec.lock_model(name);
+    m socrec.model := socrec.lock_model(name, any_kind => true);
     fit_duration interval := m.fit_duration;
     fitted socrec.model;
     state record := socrec.change_state(m);

@@ -355,7 +355,7 @@ BEGIN
     END IF;
     IF model IS NOT NULL THEN
         PERFORM socrec.build_model(ROW(model, t.source, t.user_column, t.item_column, t.rating_column, t.method, t.best,
-            NULL, NULL, NULL, NULL, NULL, NULL, 1)::socrec.model, caller_path);
+            NULL, NULL, NULL, NULL, NULL, NULL, 1, NULL)::socrec.model, caller_path);
     END IF;
     RETURN t;
 END

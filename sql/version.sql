@@ -17,7 +17,8 @@ COMMENT ON FUNCTION model_version IS 'number of the fit that a model is at';
 CREATE FUNCTION learned_tables(method text) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-    SELECT ARRAY['fit', 'item'] || CASE WHEN method = 'user_knn' THEN ARRAY['user_neighbor']
+    SELECT CASE WHEN method IN ('logistic', 'multinomial', 'conditional') THEN ARRAY['fit', 'coefficient', 'path']
+        ELSE ARRAY['fit', 'item'] END || CASE WHEN method = 'user_knn' THEN ARRAY['user_neighbor']
         WHEN factor_options(method) IS NOT NULL THEN ARRAY['item_block']
         WHEN method = 'hybrid' THEN ARRAY['part'] ELSE '{}' END;
 END;
@@ -57,7 +58,9 @@ BEGIN
             EXECUTE format('CREATE TABLE %1$I.%2$I AS SELECT t.*, 0 AS version FROM %1$I.%3$I t WITH NO DATA',
                 m.name, 'former_' || learned, learned);
             EXECUTE format('COMMENT ON TABLE %I.%I IS ''what former versions of the model had learned''', m.name, 'former_' || learned);
-            EXECUTE socrec.fill_template(m, socrec.forget_statement(m));
+            IF m.target_column IS NULL THEN
+                EXECUTE socrec.fill_template(m, socrec.forget_statement(m));
+            END IF;
         END IF;
         EXECUTE format('INSERT INTO %1$I.%2$I SELECT t.*, %4$s FROM %1$I.%3$I t', m.name, 'former_' || learned, learned, m.version);
     END LOOP;
@@ -141,6 +144,10 @@ AS $$
 DECLARE
     any_held_out boolean;
 BEGIN
+    IF m.target_column IS NOT NULL THEN
+        PERFORM socrec.measure_behavior_version(m);
+        RETURN;
+    END IF;
     EXECUTE format('SELECT EXISTS (SELECT FROM %I.rating WHERE held_out)', m.name) INTO any_held_out;
     IF NOT any_held_out THEN
         RETURN;
@@ -181,6 +188,9 @@ BEGIN
         EXECUTE format('INSERT INTO %1$I.%2$I (%3$s) SELECT %3$s FROM %1$I.%4$I f WHERE f.version = %5$s',
             m.name, learned, learned_columns, 'former_' || learned, target);
     END LOOP;
+    IF m.target_column IS NOT NULL THEN
+        PERFORM socrec.execute_all(socrec.behavior_function_statements(m, socrec.stored_scorer(m)));
+    END IF;
     EXECUTE format('UPDATE socrec.model r
             SET (fitted_at, fit_duration, rating_count, user_count, item_count, version) =
                 (SELECT v.fitted_at, v.fit_duration, v.rating_count, v.user_count, v.item_count, v.version FROM %I.version v WHERE v.version = $2)
@@ -199,7 +209,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
-    m socrec.model := socrec.lock_model(name);
+    m socrec.model := socrec.lock_model(name, any_kind => true);
     target integer;
 BEGIN
     PERFORM socrec.refuse_part(name);

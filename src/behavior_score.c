@@ -285,3 +285,39 @@ socrec_row_score(PG_FUNCTION_ARGS)
 		score += weights[i] * x[i];
 	PG_RETURN_FLOAT8(score);
 }
+
+/*
+ * row_scores(intercepts double precision[], columns text[], levels text[], weights
+ * double precision[], defaults double precision[], row record): as row_score for
+ * several classes, whose weights follow each other; before them that of the
+ * reference class, 0.
+ */
+PG_FUNCTION_INFO_V1(socrec_row_scores);
+Datum
+socrec_row_scores(PG_FUNCTION_ARGS)
+{
+	RowReader *reader = get_reader(fcinfo, 1);
+	ArrayType *array = PG_GETARG_ARRAYTYPE_P(0);
+	int m = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+	const double *intercepts = numbers_argument(fcinfo, 0, m, "intercepts");
+	const double *weights = numbers_argument(fcinfo, 3, m * reader->n, "weights");
+	const double *defaults = numbers_argument(fcinfo, 4, reader->n, "defaults");
+	double *x = palloc(Max(reader->n, 1) * sizeof(double));
+	Datum *scores = palloc((m + 1) * sizeof(Datum));
+
+	if (m == 0 || (weights == NULL && reader->n > 0))
+		invalid_argument("weights are missing");
+	if (!read_features(reader, PG_GETARG_HEAPTUPLEHEADER(5), defaults, x))
+		PG_RETURN_NULL();
+	scores[0] = Float8GetDatum(0);
+	for (int k = 0; k < m; k++)
+	{
+		double score = intercepts[k];
+
+		for (int i = 0; i < reader->n; i++)
+			score += weights[(Size) k * reader->n + i] * x[i];
+		scores[k + 1] = Float8GetDatum(score);
+	}
+	PG_RETURN_ARRAYTYPE_P(construct_array(scores, m + 1, FLOAT8OID, sizeof(float8),
+										  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+}

@@ -1,0 +1,529 @@
+-- behavior_model: a behavior model is a schema, as a recommender is
+--
+-- Its view sample is the only way to the source.  A feature is a column of numbers,
+-- or whether a column has a value (its level), and is written as an expression
+-- over a row s of sample.  What is estimated is stored in coefficient; the functions
+-- score and explain carry it in their text, so that a scan over rows to score reads
+-- no table of the model's, and a refit replaces them.
+
+CREATE TYPE behavior_scorer AS (
+    intercepts double precision[],
+    terms text[],
+    levels text[],
+    weights double precision[],
+    defaults double precision[],
+    classes text[]
+);
+
+COMMENT ON TYPE behavior_scorer IS 'what a behavior model needs to score a row: vectors of weights one after the other';
+
+CREATE FUNCTION behavior_options(family text, given jsonb) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    known CONSTANT jsonb := '{"weight": null, "offset": null, "choice_set": null, "cluster": null, "positive": null,
+        "reference_class": null, "reference": {}, "class_weight": {}, "balanced": false, "categorical": [], "missing": "drop", "intercept": true,
+        "l1": 0, "l2": 0, "standardize": true, "path": 0, "std_errors": "model", "collinear": "drop", "separation": "warn",
+        "max_iterations": 50, "tolerance": 1e-12, "execution": "auto", "holdout": 0, "seed": 0, "versions": 10, "keep_models": 0}';
+    types CONSTANT jsonb := '{"weight": "string", "offset": "string", "choice_set": "string", "cluster": "string",
+        "positive": "string", "reference_class": "string"}';
+    choices CONSTANT jsonb := '{"missing": ["drop", "impute"], "std_errors": ["model", "robust", "cluster"],
+        "collinear": ["drop", "error"], "separation": ["warn", "error"], "execution": ["auto", "memory", "query"]}';
+    patterns CONSTANT jsonb := '{"path": "^[0-9]{1,4}$", "max_iterations": "^[0-9]{1,6}$", "versions": "^[0-9]{1,4}$",
+        "keep_models": "^[0-9]{1,4}$", "seed": "^-?[0-9]{1,18}$", "l1": "^[0-9.e+]+$", "l2": "^[0-9.e+]+$"}';
+    options jsonb;
+BEGIN
+    IF family NOT IN ('logistic', 'multinomial', 'conditional') OR family IS NULL THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('unknown family "%s"', family),
+            HINT = 'Use one of: logistic, multinomial, conditional.';
+    END IF;
+    options := socrec.check_options('family ' || family, given, known, types, choices, patterns);
+    IF (options ->> 'holdout')::float8 NOT BETWEEN 0 AND 0.9 THEN
+        RAISE invalid_parameter_value
+            USING MESSAGE = format('option "holdout" must be between 0 and 0.9, not %s', options ->> 'holdout');
+    ELSIF (family = 'conditional') <> (options -> 'choice_set' <> 'null') THEN
+        RAISE invalid_parameter_value USING MESSAGE = CASE family WHEN 'conditional' THEN 'family conditional needs option "choice_set"'
+                ELSE format('family %s has no choice sets', family) END,
+            HINT = 'Option "choice_set" names the column that says which rows are alternatives to each other.';
+    ELSIF (options ->> 'std_errors' = 'cluster') <> (options -> 'cluster' <> 'null') THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'option "std_errors" is "cluster" where option "cluster" names a column';
+    ELSIF options -> 'positive' <> 'null' AND family = 'multinomial' OR options -> 'reference_class' <> 'null' AND family <> 'multinomial' THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'option "positive" is for two classes, option "reference_class" for family multinomial';
+    END IF;
+    RETURN options;
+END
+$$;
+
+COMMENT ON FUNCTION behavior_options IS 'all options of a family of behavior models, the given ones over the defaults';
+
+-- The columns of a model's sample that are not features.
+CREATE FUNCTION behavior_roles(m model) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT array_remove(ARRAY[m.target_column, m.options ->> 'weight', m.options ->> 'offset', m.options ->> 'choice_set',
+        m.options ->> 'cluster'], NULL);
+END;
+
+COMMENT ON FUNCTION behavior_roles IS 'the columns of a behavior model that are not features';
+
+-- The share of rows to hold out, by a hash: of whole choice sets and clusters, else
+-- of what the model sees of a row, so that equal rows are on one side.
+CREATE FUNCTION behavior_hash(m model, seed bigint, sample_columns text[]) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT format('(pg_catalog.hash_record_extended(ROW(%s), %s) OPERATOR(pg_catalog.&) 1073741823)',
+        string_agg(format('s.%I', c.name), ', ' ORDER BY c.n), seed)
+    FROM unnest(CASE WHEN m.options -> 'choice_set' <> 'null' THEN ARRAY[m.options ->> 'choice_set']
+        WHEN m.options -> 'cluster' <> 'null' THEN ARRAY[m.options ->> 'cluster'] ELSE sample_columns END) WITH ORDINALITY c(name, n);
+END;
+
+COMMENT ON FUNCTION behavior_hash IS 'the expression of a number below 2^30 that tells the rows of a behavior model apart';
+
+-- Create the view sample, under the caller's search_path: the columns listed, or all.
+CREATE FUNCTION create_sample_view(m model, features text[], caller_path text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    source_clause text := socrec.from_clause(m.source, caller_path);
+    listed text[] := ARRAY(SELECT c FROM unnest(socrec.behavior_roles(m) || features) WITH ORDINALITY u(c, n) GROUP BY c ORDER BY min(n));
+BEGIN
+    IF features IS NULL THEN
+        PERFORM socrec.execute_for_caller(format('CREATE VIEW %I.sample AS SELECT s.* FROM %s AS s', m.name, source_clause), caller_path);
+        SELECT array_agg(a.attname::text ORDER BY a.attnum) INTO listed FROM pg_attribute a
+            WHERE a.attrelid = format('%I.sample', m.name)::regclass AND a.attnum > 0;
+        EXECUTE format('DROP VIEW %I.sample', m.name);
+    END IF;
+    IF 'held_out' = ANY (listed) THEN
+        RAISE duplicate_column USING MESSAGE = 'the model has a column "held_out" of its own',
+            HINT = 'Give a query as source that calls this column something else.';
+    END IF;
+    PERFORM socrec.execute_for_caller(format('CREATE VIEW %I.sample WITH (security_invoker = true) AS SELECT %s, %s AS held_out FROM %s AS s',
+            m.name, (SELECT string_agg(format('s.%I', c), ', ' ORDER BY n) FROM unnest(listed) WITH ORDINALITY u(c, n)),
+            CASE WHEN (m.options ->> 'holdout')::float8 > 0 THEN format('%s OPERATOR(pg_catalog.<) %s',
+                socrec.behavior_hash(m, (m.options ->> 'seed')::bigint, listed), round((m.options ->> 'holdout')::float8 * 1073741824))
+            ELSE 'false' END, source_clause), caller_path);
+END
+$$;
+
+COMMENT ON FUNCTION create_sample_view IS 'creates the view through which a behavior model reads its source';
+
+-- The features that a model has: columns of the sample, and whether they are
+-- numbers.  Errors say which cannot be.
+CREATE FUNCTION behavior_columns(m model)
+RETURNS TABLE (n integer, name text, is_number boolean, ordering text)
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    c record;
+BEGIN
+    FOR c IN
+        SELECT f.n, f.name, a.atttypid, t.typcategory, t.typtype, f.name IN (SELECT jsonb_array_elements_text(m.options -> 'categorical')) AS wanted
+        FROM jsonb_array_elements_text(m.options -> 'features') WITH ORDINALITY f(name, n)
+            JOIN pg_attribute a ON a.attrelid = format('%I.sample', m.name)::regclass AND a.attname = f.name
+            JOIN pg_type t ON t.oid = a.atttypid
+        ORDER BY f.n
+    LOOP
+        n := c.n;
+        name := c.name;
+        is_number := c.typcategory = 'N' AND NOT c.wanted;
+        ordering := CASE WHEN c.typcategory = 'S' THEN format('s.%I::text COLLATE "C"', c.name) ELSE format('s.%I', c.name) END;
+        IF NOT (c.typcategory IN ('N', 'S', 'B', 'E') OR c.wanted) THEN
+            RAISE datatype_mismatch
+                USING MESSAGE = format('feature "%s" is of type %s, neither a number nor a category', c.name, format_type(c.atttypid, NULL)),
+                      HINT = 'Compute numbers from it in a query as source, or name it in option "categorical".';
+        END IF;
+        RETURN NEXT;
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION behavior_columns IS 'the columns that are features of a behavior model';
+
+-- The condition of a row s of the sample that can be fitted.
+CREATE FUNCTION behavior_condition(m model) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT string_agg(format('s.%I IS NOT NULL', c), ' AND ') || coalesce(' AND s.' || quote_ident(m.options ->> 'weight') || ' > 0', '')
+    FROM (SELECT unnest(behavior_roles(m)) UNION
+        SELECT jsonb_array_elements_text(CASE m.options ->> 'missing' WHEN 'drop' THEN m.options -> 'features' ELSE '[]' END)) u(c);
+END;
+
+COMMENT ON FUNCTION behavior_condition IS 'the condition of a row that a behavior model can be fitted on';
+
+CREATE FUNCTION behavior_count_query(m model) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT format('SELECT count(*) FROM %I.sample s WHERE NOT s.held_out AND %s', m.name, behavior_condition(m));
+END;
+
+COMMENT ON FUNCTION behavior_count_query IS 'the query of how many rows a behavior model would be fitted on';
+
+-- What happened in a row s of the sample, as a boolean, or the class as text.
+CREATE FUNCTION behavior_outcome(m model) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    category "char";
+BEGIN
+    SELECT t.typcategory INTO category FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+        WHERE a.attrelid = format('%I.sample', m.name)::regclass AND a.attname = m.target_column;
+    IF m.method = 'multinomial' THEN
+        RETURN format('s.%I::text COLLATE "C"', m.target_column);
+    ELSIF m.options -> 'positive' <> 'null' THEN
+        RETURN format('(s.%I::text COLLATE "C" = %L)', m.target_column, m.options ->> 'positive');
+    ELSIF category = 'B' THEN
+        RETURN format('s.%I', m.target_column);
+    ELSIF category = 'N' THEN
+        RETURN format('(s.%I = 1)', m.target_column);
+    END IF;
+    RAISE datatype_mismatch USING MESSAGE = format('target "%s" is neither boolean nor a number', m.target_column),
+        HINT = 'Option "positive" says which value is to be predicted; family multinomial predicts several.';
+END
+$$;
+
+COMMENT ON FUNCTION behavior_outcome IS 'the expression of what happened in a row of a behavior model';
+
+-- One feature after the other: the expressions of levels but for the first, or the
+-- one that option reference names, and of numbers.
+CREATE FUNCTION behavior_terms(m model, condition text)
+RETURNS TABLE (term text, level text, expression text)
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    c record;
+    seen text[];
+    base text;
+BEGIN
+    FOR c IN SELECT * FROM socrec.behavior_columns(m) ORDER BY n LOOP
+        term := c.name;
+        level := NULL;
+        IF c.is_number THEN
+            expression := format('s.%I', c.name);
+            RETURN NEXT;
+            CONTINUE;
+        END IF;
+        EXECUTE format('SELECT array_agg(d.level ORDER BY d.place) FROM (
+                SELECT s.%1$I::text COLLATE "C" AS level, min(s.place) AS place
+                FROM (SELECT s.%1$I, row_number() OVER (ORDER BY %2$s) AS place
+                    FROM (SELECT DISTINCT s.%1$I FROM %3$I.sample s WHERE NOT s.held_out AND s.%1$I IS NOT NULL AND %4$s) s) s
+                GROUP BY 1) d', c.name, c.ordering, m.name, condition) INTO seen;
+        base := coalesce(m.options -> 'reference' ->> c.name, seen[1]);
+        IF cardinality(seen) > 10000 THEN
+            RAISE program_limit_exceeded USING MESSAGE = format('column "%s" has %s values, more than 10000', c.name, cardinality(seen)),
+                HINT = 'Is it a key? Leave it out, or group its values in the source.';
+        ELSIF base <> ALL (seen) THEN
+            RAISE invalid_parameter_value USING MESSAGE = format('column "%s" has no value "%s" to refer to', c.name, base);
+        END IF;
+        FOREACH level IN ARRAY coalesce(array_remove(seen, base), '{}') LOOP
+            expression := format('(s.%I::text COLLATE "C" = %L)::integer', c.name, level);
+            RETURN NEXT;
+        END LOOP;
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION behavior_terms IS 'the features of a behavior model as terms, with their expressions';
+
+-- The classes of the target, the reference first, and the rows and dropped rows.
+CREATE FUNCTION behavior_classes(m model, condition text, OUT classes text[], OUT counts bigint[], OUT dropped bigint)
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    outcome text := socrec.behavior_outcome(m);
+    bad text;
+BEGIN
+    EXECUTE format('SELECT array_agg(o.class ORDER BY o.class <> $1, o.class) FILTER (WHERE o.n > 0),
+                array_agg(o.n ORDER BY o.class <> $1, o.class) FILTER (WHERE o.n > 0), coalesce(sum(o.dropped), 0), min(o.bad)
+            FROM (SELECT %1$s::text COLLATE "C" AS class, count(*) FILTER (WHERE %2$s) AS n, count(*) FILTER (WHERE (%2$s) IS NOT TRUE) AS dropped,
+                    %4$s AS bad
+                FROM %3$I.sample s WHERE NOT s.held_out GROUP BY 1) o',
+            outcome, condition, m.name,
+            CASE WHEN m.method = 'multinomial' OR m.options -> 'positive' <> 'null' OR outcome = format('s.%I', m.target_column) THEN 'NULL::text'
+                ELSE format('min(s.%1$I::text) FILTER (WHERE s.%1$I NOT IN (0, 1))', m.target_column) END)
+        INTO classes, counts, dropped, bad USING m.options ->> 'reference_class';
+    IF bad IS NOT NULL THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('target "%s" has the value %s, not 0 or 1', m.target_column, bad),
+            HINT = 'Option "positive" says which value is to be predicted.';
+    ELSIF classes IS NULL THEN
+        RAISE no_data_found USING MESSAGE = format('there are no rows to fit; %s were dropped', dropped),
+            HINT = 'Rows with a missing value are; option "missing" can impute them.';
+    ELSIF cardinality(classes) < 2 THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('target "%s" is the same in all %s rows', m.target_column, counts[1]),
+            HINT = 'Option "positive" says which value is to be predicted.';
+    ELSIF m.method = 'multinomial' AND classes[1] <> m.options ->> 'reference_class' THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('target "%s" has no class "%s" to refer to', m.target_column, m.options ->> 'reference_class');
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION behavior_classes IS 'the classes of a behavior model''s target, the reference first, with their counts';
+
+-- What a row weighs: its own weight times that of its class.
+CREATE FUNCTION behavior_weight(m model, classes text[], counts bigint[]) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT coalesce('s.' || quote_ident(m.options ->> 'weight') || '::float8', '1::float8')
+        || coalesce((SELECT format(' * CASE %s::text COLLATE "C" ', behavior_outcome(m))
+                || string_agg(format('WHEN %L THEN %s::float8', c.class, w.weight), ' ') || ' ELSE 1 END'
+            FROM unnest(classes, counts) c(class, n),
+                LATERAL (SELECT CASE WHEN (m.options ->> 'balanced')::boolean
+                    THEN (SELECT sum(k) FROM unnest(counts) k)::float8 / (cardinality(classes) * c.n)
+                    ELSE coalesce((m.options -> 'class_weight' ->> c.class)::float8, 1) END) w(weight)
+            WHERE m.options -> 'class_weight' <> '{}' OR (m.options ->> 'balanced')::boolean), '');
+END;
+
+COMMENT ON FUNCTION behavior_weight IS 'the expression of what a row of a behavior model weighs';
+
+-- What a fit gives, and what is needed to write it down.
+CREATE TYPE behavior_fit AS (
+    terms text[],
+    levels text[],
+    defaults double precision[],
+    classes text[],
+    row_count bigint,
+    dropped_rows bigint,
+    estimates double precision[],
+    std_errors double precision[],
+    states smallint[],
+    means double precision[],
+    deviations double precision[],
+    n bigint,
+    log_likelihood double precision,
+    null_log_likelihood double precision,
+    iterations integer,
+    passes integer,
+    converged boolean,
+    gradient_norm double precision,
+    condition_number double precision,
+    executed text,
+    path_l1 double precision[],
+    path_log_likelihood double precision[],
+    path_estimates double precision[]
+);
+
+COMMENT ON TYPE behavior_fit IS 'a fitted behavior model, not yet stored';
+
+-- Fit a model to the rows of its sample for which the condition holds.
+CREATE FUNCTION train_behavior(m model, condition text, OUT f behavior_fit)
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    usable text := format('%s AND %s', condition, socrec.behavior_condition(m));
+    has_intercept CONSTANT boolean := m.method <> 'conditional' AND (m.options ->> 'intercept')::boolean;
+    unit CONSTANT text := coalesce(m.options ->> 'choice_set', m.options ->> 'cluster');
+    query text;
+    expressions text[];
+    counts bigint[];
+BEGIN
+    SELECT c.classes, c.counts, c.dropped INTO f.classes, counts, f.dropped_rows FROM socrec.behavior_classes(m, usable) c;
+    f.row_count := (SELECT sum(c) FROM unnest(counts) c);
+    SELECT array_agg(t.term ORDER BY n), array_agg(t.level ORDER BY n), array_agg(t.expression ORDER BY n)
+        INTO f.terms, f.levels, expressions
+        FROM socrec.behavior_terms(m, condition) WITH ORDINALITY t(term, level, expression, n);
+    IF expressions IS NULL THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'no feature has more than one value';
+    END IF;
+    IF m.options ->> 'missing' = 'impute' THEN
+        -- A missing value is the mean of what it could be; so of levels it is their shares.
+        EXECUTE format('SELECT ARRAY[%s] FROM %I.sample s WHERE NOT s.held_out AND %s',
+                (SELECT string_agg(format('coalesce(avg((%s)::float8), 0)', e), ', ' ORDER BY n) FROM unnest(expressions) WITH ORDINALITY u(e, n)),
+                m.name, usable)
+            INTO f.defaults;
+        expressions := ARRAY(SELECT format('coalesce((%s)::float8, %L::float8)', u.e, u.d)
+            FROM ROWS FROM (unnest(expressions), unnest(f.defaults)) WITH ORDINALITY u(e, d, n) ORDER BY u.n);
+    END IF;
+    query := format('SELECT %1$s::float8, %2$s, %3$s::float8, %4$s::bigint, %5$s FROM %6$I.sample s WHERE NOT s.held_out AND %7$s %8$s',
+        CASE m.method WHEN 'multinomial' THEN format('(array_position(%L::text[], %s) - 1)', f.classes, socrec.behavior_outcome(m))
+            ELSE socrec.behavior_outcome(m) || '::integer' END,
+        socrec.behavior_weight(m, f.classes, counts), coalesce('s.' || quote_ident(m.options ->> 'offset'), '0'),
+        coalesce('dense_rank() OVER (ORDER BY s.' || quote_ident(unit) || ')', 'NULL'),
+        CASE WHEN cardinality(expressions) > 1500 THEN 'ARRAY[' || array_to_string(expressions, ', ') || ']::float8[]'
+            ELSE array_to_string(expressions, ', ') END,
+        m.name, usable, CASE WHEN unit IS NOT NULL THEN 'ORDER BY 4' ELSE '' END);
+    SELECT CASE WHEN has_intercept THEN '(intercept)'::text || f.terms ELSE f.terms END,
+        CASE WHEN has_intercept THEN NULL::text || f.levels ELSE f.levels END,
+        CASE WHEN has_intercept AND f.defaults IS NOT NULL THEN 1::float8 || f.defaults ELSE f.defaults END,
+        f.classes, f.row_count, f.dropped_rows, r.* INTO f
+        FROM socrec.fit_regression(query, cardinality(expressions), m.method, cardinality(f.classes), has_intercept,
+        m.options -> 'weight' <> 'null' OR m.options -> 'class_weight' <> '{}' OR (m.options ->> 'balanced')::boolean,
+        m.options -> 'offset' <> 'null', (m.options ->> 'l1')::float8, (m.options ->> 'l2')::float8,
+        (m.options ->> 'standardize')::boolean, (m.options ->> 'path')::integer, m.options ->> 'std_errors',
+        (m.options ->> 'max_iterations')::integer, (m.options ->> 'tolerance')::float8, m.options ->> 'execution') r;
+    PERFORM socrec.report_problems(m, f);
+END
+$$;
+
+COMMENT ON FUNCTION train_behavior IS 'fits a behavior model to part of its rows';
+
+-- Say by name what the data did not allow.
+CREATE FUNCTION report_problems(m model, f behavior_fit) RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    collinear text;
+    separated text;
+BEGIN
+    SELECT string_agg(DISTINCT name, ', ') FILTER (WHERE state = 1), string_agg(DISTINCT name, ', ') FILTER (WHERE state = 2)
+        INTO collinear, separated
+        FROM (SELECT s.state, t.term || coalesce('=' || t.level, '') AS name
+            FROM unnest(f.states) WITH ORDINALITY s(state, n)
+                JOIN unnest(f.terms, f.levels) WITH ORDINALITY t(term, level, n) ON t.n = (s.n - 1) % cardinality(f.terms) + 1) u;
+    IF collinear IS NOT NULL THEN
+        IF m.options ->> 'collinear' = 'error' THEN
+            RAISE data_exception USING MESSAGE = format('some features are combinations of features before them: %s', collinear),
+                HINT = 'Leave them out, or use option "l2".';
+        END IF;
+        RAISE WARNING USING MESSAGE = format('left out, as they are combinations of features before them: %s', collinear);
+    END IF;
+    IF separated IS NOT NULL THEN
+        IF m.options ->> 'separation' = 'error' THEN
+            RAISE data_exception USING MESSAGE = format('some features tell the outcomes apart for certain: %s', separated),
+                HINT = 'Leave them out, merge levels, or use option "l2".';
+        END IF;
+        RAISE WARNING USING MESSAGE = format('the likelihood has no maximum, as these tell outcomes apart for certain: %s', separated),
+            HINT = 'Their estimates have no standard errors and say no more than "large". Leave them out, merge levels, or use option "l2".';
+    ELSIF NOT f.converged THEN
+        RAISE WARNING USING MESSAGE = format('the fit has not converged after %s iterations: the gradient is %s for a row', f.iterations, f.gradient_norm),
+            HINT = 'Option "max_iterations" allows more.';
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION report_problems IS 'warns of features that are collinear or separate outcomes, and of a fit that has not converged';
+
+-- The offset is a feature of weight 1.
+CREATE FUNCTION fitted_scorer(m model, f behavior_fit, OUT s behavior_scorer)
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    p CONSTANT integer := cardinality(f.terms);
+    first CONSTANT integer := CASE WHEN f.terms[1] = '(intercept)' THEN 2 ELSE 1 END;
+    has_offset CONSTANT boolean := m.options -> 'offset' <> 'null';
+BEGIN
+    s.classes := f.classes;
+    s.terms := f.terms[first:];
+    s.levels := f.levels[first:];
+    s.defaults := coalesce(f.defaults[first:], '{}');
+    FOR k IN 0 .. cardinality(f.estimates) / p - 1 LOOP
+        s.intercepts := s.intercepts || CASE first WHEN 2 THEN f.estimates[k * p + 1] ELSE 0 END;
+        s.weights := s.weights || array_replace(f.estimates[k * p + first : k * p + p], NULL, 0::float8);
+        IF has_offset THEN
+            s.weights := s.weights || 1::float8;
+        END IF;
+    END LOOP;
+    IF has_offset THEN
+        s.terms := s.terms || (m.options ->> 'offset');
+        s.levels := s.levels || NULL::text;
+        s.defaults := CASE WHEN s.defaults <> '{}' THEN s.defaults || 0::float8 ELSE '{}' END;
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION fitted_scorer IS 'what a fitted behavior model needs to score a row';
+
+-- The same of the fit that is stored.
+CREATE FUNCTION stored_scorer(m model) RETURNS behavior_scorer
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    f socrec.behavior_fit;
+BEGIN
+    EXECUTE format('SELECT array_agg(c.term ORDER BY c.id) FILTER (WHERE c.id <= n.p), array_agg(c.level ORDER BY c.id) FILTER (WHERE c.id <= n.p),
+            CASE WHEN $1 THEN array_agg(c.imputed ORDER BY c.id) FILTER (WHERE c.id <= n.p) END, array_agg(c.estimate ORDER BY c.id), min(t.classes)
+        FROM %1$I.coefficient c, %1$I.fit t,
+            (SELECT count(*) / greatest(count(DISTINCT class), 1) AS p FROM %1$I.coefficient) n', m.name)
+        INTO f.terms, f.levels, f.defaults, f.estimates, f.classes USING m.options ->> 'missing' = 'impute';
+    RETURN socrec.fitted_scorer(m, f);
+END
+$$;
+
+COMMENT ON FUNCTION stored_scorer IS 'what a stored behavior model needs to score a row';
+
+-- The expression of what a model says to a row: log-odds, utility, or an array of
+-- scores of classes.  As a probability, where a row has one.
+CREATE FUNCTION score_expression(m model, s behavior_scorer, "row" text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT format(CASE m.method WHEN 'multinomial' THEN 'socrec.row_scores(%L::pg_catalog.float8[]' ELSE 'socrec.row_score(%L::pg_catalog.float8' END
+            || ', %L::pg_catalog.text[], %L::pg_catalog.text[], %L::pg_catalog.float8[], %L::pg_catalog.float8[], %s)',
+        CASE m.method WHEN 'multinomial' THEN s.intercepts::text ELSE s.intercepts[1]::text END,
+        s.terms, s.levels, s.weights, s.defaults, "row");
+END;
+
+CREATE FUNCTION probability_expression(m model, s behavior_scorer, "row" text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT format(CASE m.method WHEN 'logistic' THEN 'socrec.logistic(%s)' WHEN 'multinomial' THEN 'socrec.softmax(%s)' ELSE '%s' END,
+        score_expression(m, s, "row"));
+END;
+
+COMMENT ON FUNCTION probability_expression IS 'the expression of the probability that a behavior model gives a row, or the utility of an alternative';
+COMMENT ON FUNCTION score_expression IS 'the expression of what a behavior model says to a row';
+
+-- The query of every row of the sample with what happened and what is predicted.
+CREATE FUNCTION prediction_query(m model, probability text, condition text) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT format(CASE m.method
+        WHEN 'logistic' THEN 'SELECT s.held_out, %2$s AS actual, %3$s AS probability
+            FROM %1$I.sample s WHERE s.%4$I IS NOT NULL AND %5$s'
+        WHEN 'conditional' THEN 'SELECT s.held_out, s.%6$I, %2$s AS actual, socrec.softmax(%3$s) OVER (PARTITION BY s.%6$I) AS probability
+            FROM %1$I.sample s WHERE s.%4$I IS NOT NULL AND s.%6$I IS NOT NULL AND %5$s'
+        ELSE 'SELECT p.held_out, p.actual, p.classes[array_position(p.probability, (SELECT max(u) FROM unnest(p.probability) u))] AS predicted,
+                coalesce(p.probability[array_position(p.classes, p.actual)], 0) AS probability
+            FROM (SELECT s.held_out, %2$s AS actual, %7$s AS classes, %3$s AS probability
+                FROM %1$I.sample s WHERE s.%4$I IS NOT NULL AND %5$s) p WHERE p.probability IS NOT NULL' END,
+        m.name, behavior_outcome(m), probability, m.target_column, condition, m.options ->> 'choice_set',
+        format('(SELECT f.classes FROM %I.fit f)', m.name));
+END;
+
+COMMENT ON FUNCTION prediction_query IS 'the query of what happened and what is predicted, of the rows of a behavior model';
+
+-- Metrics of predictions p, as a list of columns.
+CREATE FUNCTION behavior_metrics(m model) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT CASE m.method
+        WHEN 'logistic' THEN 'count(p.probability) AS n, socrec.log_loss(p.actual, p.probability) AS log_loss,
+            socrec.brier(p.actual, p.probability) AS brier, socrec.sse(p.actual::integer, p.probability) AS sse,
+            socrec.auc(p.actual, p.probability) AS auc, avg((p.actual = (p.probability >= 0.5))::integer)::float8 AS accuracy,
+            (avg(p.actual::integer) FILTER (WHERE p.probability >= 0.5))::float8 AS "precision",
+            (avg((p.probability >= 0.5)::integer) FILTER (WHERE p.actual))::float8 AS recall'
+        WHEN 'conditional' THEN format('count(*) FILTER (WHERE p.actual) AS n,
+            avg(-ln(greatest(p.probability, 2.2250738585072014e-308))) FILTER (WHERE p.actual) AS log_loss,
+            sum((p.actual::integer - p.probability) ^ 2) / nullif(count(*) FILTER (WHERE p.actual), 0) AS brier,
+            socrec.sse(p.actual::integer, p.probability) AS sse, socrec.auc(p.actual, p.probability) AS auc,
+            (avg((p.probability >= p.best)::integer) FILTER (WHERE p.actual))::float8 AS accuracy')
+        ELSE 'count(*) AS n, avg(-ln(greatest(p.probability, 2.2250738585072014e-308))) AS log_loss,
+            avg((p.actual = p.predicted)::integer)::float8 AS accuracy' END;
+END;
+
+COMMENT ON FUNCTION behavior_metrics IS 'the metrics of a family of behavior models, as columns over its predictions';
+
+-- The query of metrics over predictions, for one part of the sample or each.
+CREATE FUNCTION metrics_query(m model, predictions text, part text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT format('SELECT %s%s FROM (%s) p WHERE p.probability IS NOT NULL%s',
+        coalesce(part || ', ', ''), behavior_metrics(m),
+        CASE m.method WHEN 'conditional' THEN format('SELECT q.*, max(q.probability) OVER (PARTITION BY q.%I) AS best FROM (%s) q',
+            m.options ->> 'choice_set', predictions) ELSE predictions END,
+        coalesce(' GROUP BY ' || part, ''));
+END;
+
+COMMENT ON FUNCTION metrics_query IS 'the query of a behavior model''s metrics over its predictions';

@@ -1,0 +1,378 @@
+-- behavior_views: what a behavior model's schema holds
+
+CREATE FUNCTION behavior_table_statements(m model) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT array_agg(format(t.statement, m.name) ORDER BY t.n) FROM unnest(ARRAY[
+        'CREATE TABLE %1$I.coefficient (
+            id integer PRIMARY KEY, class text, term text NOT NULL, level text, estimate float8, std_error float8, z float8, p_value float8,
+            odds_ratio float8, low float8, high float8, problem text, mean float8, standard_deviation float8, imputed float8)',
+        'COMMENT ON TABLE %1$I.coefficient IS ''what was estimated: one row a term''',
+        'COMMENT ON COLUMN %1$I.coefficient.class IS ''of family multinomial: against the reference class''',
+        'COMMENT ON COLUMN %1$I.coefficient.term IS ''the column, or (intercept)''',
+        'COMMENT ON COLUMN %1$I.coefficient.level IS ''its value that the estimate is for, against the value that has no row; null of numbers''',
+        'COMMENT ON COLUMN %1$I.coefficient.estimate IS ''what one more of the term adds to the log-odds; null if collinear''',
+        'COMMENT ON COLUMN %1$I.coefficient.odds_ratio IS ''exp(estimate): what one more of the term multiplies the odds by''',
+        'COMMENT ON COLUMN %1$I.coefficient.low IS ''lower end of the 95 %% confidence interval of the estimate''',
+        'COMMENT ON COLUMN %1$I.coefficient.high IS ''upper end of the 95 %% confidence interval of the estimate''',
+        'COMMENT ON COLUMN %1$I.coefficient.problem IS ''collinear: a combination of terms before it; separated: it tells outcomes apart for certain''',
+        'COMMENT ON COLUMN %1$I.coefficient.mean IS ''of the term in the rows fitted''',
+        'COMMENT ON COLUMN %1$I.coefficient.imputed IS ''what stands for a missing value, with option missing = impute''',
+        'CREATE TABLE %1$I.fit (
+            family text NOT NULL, classes text[], n bigint, row_count bigint, dropped_rows bigint, parameters integer,
+            log_likelihood float8, null_log_likelihood float8, pseudo_r2 float8, aic float8, bic float8,
+            iterations integer, passes integer, converged boolean, gradient_norm float8, condition_number float8, executed text)',
+        'COMMENT ON TABLE %1$I.fit IS ''how the model was fitted, one row''',
+        'COMMENT ON COLUMN %1$I.fit.classes IS ''outcomes, the reference first: score gives probabilities in this order''',
+        'COMMENT ON COLUMN %1$I.fit.n IS ''observations: rows, or choice sets''',
+        'COMMENT ON COLUMN %1$I.fit.dropped_rows IS ''rows with a missing value, or of no weight''',
+        'COMMENT ON COLUMN %1$I.fit.pseudo_r2 IS ''McFadden: 1 - log_likelihood / null_log_likelihood''',
+        'COMMENT ON COLUMN %1$I.fit.gradient_norm IS ''greatest derivative of the objective, for a row''',
+        'COMMENT ON COLUMN %1$I.fit.condition_number IS ''of the information matrix scaled to a diagonal of ones; above 30 terms are nearly collinear''',
+        'COMMENT ON COLUMN %1$I.fit.executed IS ''where the passes ran: memory or query''',
+        'CREATE TABLE %1$I.path (
+            step integer, l1 float8, log_likelihood float8, nonzero integer, term text, level text, estimate float8)',
+        'COMMENT ON TABLE %1$I.path IS ''estimates along falling l1 penalties, with option path''',
+        'CREATE TABLE %1$I.version (
+            version integer PRIMARY KEY, fitted_at timestamptz NOT NULL, fit_duration interval,
+            rating_count bigint, user_count bigint, item_count bigint, replaced_at timestamptz, kept boolean NOT NULL DEFAULT false,
+            n bigint, log_loss float8, accuracy float8)',
+        'COMMENT ON TABLE %1$I.version IS ''the fits of this model, the present one and former ones''',
+        'COMMENT ON COLUMN %1$I.version.rating_count IS ''rows that it was fitted on''',
+        'COMMENT ON COLUMN %1$I.version.log_loss IS ''over the rows held out or, without such, those fitted''']) WITH ORDINALITY t(statement, n);
+END;
+
+COMMENT ON FUNCTION behavior_table_statements IS 'the statements that create a behavior model''s tables';
+
+CREATE FUNCTION behavior_view_statements(m model) RETURNS text[]
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT array_agg(format(t.statement, m.name, metrics_query(m, format('SELECT * FROM %I.prediction', m.name), 'held_out')) ORDER BY t.n)
+    FROM unnest(ARRAY[
+        'CREATE VIEW %1$I.evaluation WITH (security_invoker = true) AS %2$s',
+        'COMMENT ON VIEW %1$I.evaluation IS ''how good predictions are, over the rows fitted and those held out''']
+        || CASE m.method WHEN 'logistic' THEN ARRAY[
+        'COMMENT ON COLUMN %1$I.evaluation.sse IS ''M, the sum of (actual - probability)^2''',
+        'COMMENT ON COLUMN %1$I.evaluation.accuracy IS ''as precision and recall with threshold 0.5; roc has others''',
+        'CREATE VIEW %1$I.calibration WITH (security_invoker = true) AS
+            SELECT p.held_out, p.bin, count(*) AS n, min(p.probability) AS low, max(p.probability) AS high,
+                avg(p.probability) AS mean_probability, avg(p.actual::integer)::float8 AS share
+            FROM (SELECT q.*, ntile(10) OVER (PARTITION BY q.held_out ORDER BY q.probability) AS bin
+                FROM %1$I.prediction q WHERE q.probability IS NOT NULL) p
+            GROUP BY p.held_out, p.bin',
+        'COMMENT ON VIEW %1$I.calibration IS ''tenths of the rows by probability: the mean probability and the share that it happened to''',
+        'CREATE VIEW %1$I.lift WITH (security_invoker = true) AS
+            SELECT d.held_out, d.decile, d.n, d.positives, d.positives::float8 / d.n AS rate,
+                d.positives::float8 / d.n / nullif(sum(d.positives) OVER w / sum(d.n) OVER w, 0)::float8 AS lift,
+                (sum(d.positives) OVER c / nullif(sum(d.positives) OVER w, 0))::float8 AS gain
+            FROM (SELECT p.held_out, p.decile, count(*) AS n, count(*) FILTER (WHERE p.actual) AS positives
+                FROM (SELECT q.*, ntile(10) OVER (PARTITION BY q.held_out ORDER BY q.probability DESC) AS decile
+                    FROM %1$I.prediction q WHERE q.probability IS NOT NULL) p
+                GROUP BY p.held_out, p.decile) d
+            WINDOW w AS (PARTITION BY d.held_out), c AS (PARTITION BY d.held_out ORDER BY d.decile)',
+        'COMMENT ON VIEW %1$I.lift IS ''tenths of the rows, the most probable first''',
+        'COMMENT ON COLUMN %1$I.lift.lift IS ''the rate as a multiple of that of all rows''',
+        'COMMENT ON COLUMN %1$I.lift.gain IS ''share of all positives up to this tenth''',
+        'CREATE VIEW %1$I.roc WITH (security_invoker = true) AS
+            SELECT t.held_out, t.threshold, t.selected, (t.true_positives / nullif(t.positives, 0))::float8 AS true_positive_rate,
+                ((t.selected - t.true_positives) / nullif(t.n - t.positives, 0))::float8 AS false_positive_rate,
+                (t.true_positives / nullif(t.selected, 0))::float8 AS "precision",
+                ((t.true_positives + t.n - t.positives - (t.selected - t.true_positives)) / t.n)::float8 AS accuracy
+            FROM (SELECT h.held_out, (h.step::float8 / 100) AS threshold, sum(h.n) OVER c AS selected, sum(h.positives) OVER c AS true_positives,
+                    sum(h.n) OVER w AS n, sum(h.positives) OVER w AS positives
+                FROM (SELECT g.held_out, s.step, count(p.probability)::numeric AS n, count(*) FILTER (WHERE p.actual)::numeric AS positives
+                    FROM (SELECT DISTINCT q.held_out FROM %1$I.prediction q) g CROSS JOIN generate_series(0, 100) s(step)
+                        LEFT JOIN (SELECT q.held_out, q.actual, q.probability, floor(q.probability * 100)::integer AS step
+                            FROM %1$I.prediction q WHERE q.probability IS NOT NULL) p ON p.held_out = g.held_out AND p.step = s.step
+                    GROUP BY g.held_out, s.step) h
+                WINDOW w AS (PARTITION BY h.held_out), c AS (PARTITION BY h.held_out ORDER BY h.step DESC)) t',
+        'COMMENT ON VIEW %1$I.roc IS ''what each threshold of the probability selects: rates, precision and accuracy''',
+        'COMMENT ON COLUMN %1$I.roc.true_positive_rate IS ''recall: share of the positives selected''']
+        WHEN 'multinomial' THEN ARRAY[
+        'CREATE VIEW %1$I.confusion WITH (security_invoker = true) AS
+            SELECT p.held_out, p.actual, p.predicted, count(*) AS n FROM %1$I.prediction p GROUP BY 1, 2, 3',
+        'COMMENT ON VIEW %1$I.confusion IS ''how often a class was predicted where it, or another, was the actual one''']
+        ELSE '{}' END
+        || ARRAY['GRANT SELECT ON ALL TABLES IN SCHEMA %1$I TO PUBLIC']) WITH ORDINALITY t(statement, n);
+END;
+
+COMMENT ON FUNCTION behavior_view_statements IS 'the statements that create a behavior model''s views of metrics';
+
+-- The functions, which carry what was estimated.  They take a row of any type, which
+-- a body of SQL-standard form cannot.
+CREATE FUNCTION behavior_function_statements(m model, s behavior_scorer) RETURNS text[]
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    scores text := socrec.score_expression(m, s, '$1');
+    features text := format('socrec.row_features(%L::pg_catalog.text[], %L::pg_catalog.text[], %L::pg_catalog.float8[], $1)', s.terms, s.levels, s.defaults);
+    statements text[];
+BEGIN
+    statements := ARRAY[
+        format('CREATE OR REPLACE FUNCTION %I.score(target anyelement) RETURNS float8%s LANGUAGE sql STABLE PARALLEL SAFE COST 20 AS %L',
+            m.name, CASE m.method WHEN 'multinomial' THEN '[]' ELSE '' END,
+            'SELECT ' || socrec.probability_expression(m, s, '$1')),
+        format('COMMENT ON FUNCTION %I.score IS %L', m.name, CASE m.method WHEN 'logistic' THEN 'the probability of a row, by the names of its columns'
+            WHEN 'multinomial' THEN 'the probability of each class of fit.classes, of a row by the names of its columns'
+            ELSE 'the utility of a row: socrec.softmax(score(r)) OVER (PARTITION BY the set) is its probability' END)];
+    IF m.method = 'multinomial' THEN
+        statements := statements || ARRAY[
+            format('CREATE OR REPLACE FUNCTION %I.predict_class(target anyelement) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE COST 50 AS %L', m.name,
+                format('SELECT (%L::pg_catalog.text[])[u.n] FROM pg_catalog.unnest(%s) WITH ORDINALITY u(score, n) ORDER BY u.score DESC, u.n LIMIT 1',
+                    s.classes, scores)),
+            format('COMMENT ON FUNCTION %I.predict_class IS %L', m.name, 'the most probable class of a row'),
+            format('CREATE OR REPLACE FUNCTION %I.explain(target anyelement)
+                RETURNS TABLE (class text, term text, level text, value float8, estimate float8, contribution float8)
+                LANGUAGE sql STABLE PARALLEL SAFE ROWS 100 COST 100 AS %L', m.name,
+                format('SELECT c.class, ''(intercept)'', NULL::pg_catalog.text, 1::pg_catalog.float8, c.weight, c.weight
+                    FROM ROWS FROM (pg_catalog.unnest((%1$L::pg_catalog.text[])[2:]), pg_catalog.unnest(%2$L::pg_catalog.float8[])) c(class, weight)
+                    UNION ALL
+                    SELECT c.class, t.term, t.level, t.value, w.weight, t.value * w.weight
+                    FROM pg_catalog.unnest((%1$L::pg_catalog.text[])[2:]) WITH ORDINALITY c(class, n),
+                        ROWS FROM (pg_catalog.unnest(%3$L::pg_catalog.text[]), pg_catalog.unnest(%4$L::pg_catalog.text[]), pg_catalog.unnest(%5$s))
+                            WITH ORDINALITY t(term, level, value, n),
+                        LATERAL (SELECT (%6$L::pg_catalog.float8[])[(c.n - 1) * %7$s + t.n]) w(weight)
+                    WHERE t.level IS NULL OR t.value <> 0', s.classes, s.intercepts, s.terms, s.levels, features, s.weights, cardinality(s.terms)))];
+    ELSE
+        statements := statements || format('CREATE OR REPLACE FUNCTION %I.explain(target anyelement)
+            RETURNS TABLE (term text, level text, value float8, estimate float8, contribution float8)
+            LANGUAGE sql STABLE PARALLEL SAFE ROWS 20 COST 100 AS %L', m.name,
+            format('SELECT ''(intercept)'', NULL::pg_catalog.text, 1::pg_catalog.float8, i.i, i.i FROM (SELECT %1$L::pg_catalog.float8) i(i) WHERE %2$L
+                UNION ALL
+                SELECT t.term, t.level, t.value, t.weight, t.value * t.weight
+                FROM ROWS FROM (pg_catalog.unnest(%3$L::pg_catalog.text[]), pg_catalog.unnest(%4$L::pg_catalog.text[]), pg_catalog.unnest(%5$s),
+                    pg_catalog.unnest(%6$L::pg_catalog.float8[])) t(term, level, value, weight)
+                WHERE t.level IS NULL OR t.value <> 0', s.intercepts[1], m.method = 'logistic', s.terms, s.levels, features, s.weights));
+    END IF;
+    RETURN statements || format('COMMENT ON FUNCTION %I.explain IS %L', m.name, 'what each term adds to the score of a row, before it becomes a probability');
+END
+$$;
+
+COMMENT ON FUNCTION behavior_function_statements IS 'the statements that create a behavior model''s functions';
+
+CREATE FUNCTION execute_all(statements text[]) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    statement text;
+BEGIN
+    FOREACH statement IN ARRAY statements LOOP
+        EXECUTE statement;
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION execute_all IS 'executes statements, one after the other';
+
+-- Write down a fit.
+CREATE FUNCTION store_behavior(m model, f behavior_fit) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    -- Half the width of a 95 % confidence interval, in standard errors.
+    bound CONSTANT float8 := 1.959963984540054;
+    p CONSTANT integer := cardinality(f.terms);
+    fitted CONSTANT integer := (SELECT count(*) FROM unnest(f.states, f.estimates) u(s, e) WHERE s <> 1 AND e <> 0);
+BEGIN
+    EXECUTE format('DELETE FROM %I.coefficient', m.name);
+    EXECUTE format('DELETE FROM %I.fit', m.name);
+    EXECUTE format('DELETE FROM %I.path', m.name);
+    EXECUTE format('INSERT INTO %I.coefficient
+            SELECT e.id, CASE WHEN $10 THEN ($4)[(e.id - 1) / $9 + 2] END, t.term, t.level, e.estimate, e.std_error, e.estimate / e.std_error,
+                socrec.chi_square_p_value((e.estimate / e.std_error) ^ 2, 1), CASE WHEN abs(e.estimate) < 700 THEN exp(e.estimate) END,
+                e.estimate - $11 * e.std_error, e.estimate + $11 * e.std_error,
+                CASE e.state WHEN 1 THEN ''collinear'' WHEN 2 THEN ''separated'' END, t.mean, t.deviation, t.imputed
+            FROM (SELECT u.n::integer AS id, u.state, CASE WHEN u.state <> 1 THEN u.estimate END AS estimate, u.std_error
+                    FROM ROWS FROM (unnest($5), unnest($6), unnest($12)) WITH ORDINALITY u(estimate, std_error, state, n)) e
+                JOIN ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($7), unnest($8)) WITH ORDINALITY t(term, level, imputed, mean, deviation, n)
+                    ON t.n = (e.id - 1) %% $9 + 1', m.name)
+        USING f.terms, f.levels, f.defaults, f.classes, f.estimates, f.std_errors, f.means, f.deviations, p, m.method = 'multinomial', bound, f.states;
+    EXECUTE format('INSERT INTO %I.fit VALUES ($1.method, CASE WHEN $1.method <> ''conditional'' THEN $2.classes END, $2.n, $2.row_count, $2.dropped_rows, $3,
+            $2.log_likelihood, $2.null_log_likelihood, 1 - $2.log_likelihood / nullif($2.null_log_likelihood, 0),
+            2 * $3 - 2 * $2.log_likelihood, $3 * ln($2.n) - 2 * $2.log_likelihood,
+            $2.iterations, $2.passes, $2.converged, $2.gradient_norm, $2.condition_number, $2.executed)', m.name)
+        USING m, f, fitted;
+    EXECUTE format('INSERT INTO %I.path
+            SELECT s.step, s.l1, s.log_likelihood, sum((e.estimate <> 0)::integer) OVER (PARTITION BY s.step), t.term, t.level, e.estimate
+            FROM ROWS FROM (unnest($3), unnest($4)) WITH ORDINALITY s(l1, log_likelihood, step)
+                CROSS JOIN ROWS FROM (unnest($1), unnest($2)) WITH ORDINALITY t(term, level, n)
+                CROSS JOIN LATERAL (SELECT ($5)[(s.step - 1) * $6 + t.n]) e(estimate)', m.name)
+        USING f.terms, f.levels, f.path_l1, f.path_log_likelihood, f.path_estimates, p;
+    PERFORM socrec.execute_all(socrec.behavior_function_statements(m, socrec.fitted_scorer(m, f)));
+END
+$$;
+
+COMMENT ON FUNCTION store_behavior IS 'writes down a fit of a behavior model';
+
+CREATE FUNCTION fit_behavior_model(m model) RETURNS model
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    started timestamptz := clock_timestamp();
+    f socrec.behavior_fit := socrec.train_behavior(m, 'true');
+BEGIN
+    PERFORM socrec.store_behavior(m, f);
+    m.rating_count := f.row_count;
+    m.fitted_at := now();
+    m.fit_duration := clock_timestamp() - started;
+    RETURN m;
+END
+$$;
+
+COMMENT ON FUNCTION fit_behavior_model IS 'fits a behavior model and returns its registry row, not yet stored';
+
+CREATE FUNCTION measure_behavior_version(m model) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    EXECUTE format('UPDATE %1$I.version v SET (n, log_loss, accuracy) = (
+            SELECT e.n, e.log_loss, e.accuracy FROM %1$I.evaluation e ORDER BY e.held_out DESC LIMIT 1)
+        WHERE v.version = $1', m.name) USING m.version;
+END
+$$;
+
+COMMENT ON FUNCTION measure_behavior_version IS 'measures the version of a behavior model that was just fitted';
+
+CREATE FUNCTION build_behavior_model(m model, features text[], caller_path text) RETURNS model
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    missing text;
+BEGIN
+    IF m.name IS NULL OR m.source IS NULL OR m.target_column IS NULL OR m.options IS NULL THEN
+        RAISE null_value_not_allowed USING MESSAGE = 'name, source, target and options must not be null';
+    ELSIF octet_length(m.name) NOT BETWEEN 1 AND 63 THEN
+        RAISE name_too_long USING MESSAGE = format('a model''s name has 1 to 63 bytes, not %s', octet_length(m.name));
+    END IF;
+    m.options := socrec.behavior_options(m.method, m.options);
+    m.created_at := now();
+    EXECUTE format('CREATE SCHEMA %I', m.name);
+    PERFORM socrec.create_sample_view(m, features, caller_path);
+    m.options := m.options || jsonb_build_object('features', (
+        SELECT coalesce(jsonb_agg(f ORDER BY n), '[]') FROM unnest(coalesce(features, ARRAY(
+            SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = format('%I.sample', m.name)::regclass AND a.attnum > 0
+                AND a.attname <> 'held_out' ORDER BY a.attnum))) WITH ORDINALITY u(f, n)
+        WHERE f <> ALL (socrec.behavior_roles(m))));
+    IF m.options -> 'features' = '[]' THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'there are no features';
+    END IF;
+    SELECT u.name INTO missing FROM (SELECT jsonb_array_elements_text(m.options -> 'categorical')
+            UNION ALL SELECT jsonb_object_keys(m.options -> 'reference')) u(name)
+        WHERE NOT m.options -> 'features' ? u.name LIMIT 1;
+    IF FOUND THEN
+        RAISE undefined_column USING MESSAGE = format('"%s" is not a feature', missing);
+    END IF;
+    PERFORM socrec.execute_all(socrec.behavior_table_statements(m));
+    m := socrec.fit_behavior_model(m);
+    EXECUTE format('CREATE VIEW %I.prediction WITH (security_invoker = true) AS %s', m.name, socrec.prediction_query(m, format('%I.score(s)', m.name), 'true'));
+    PERFORM socrec.execute_all(socrec.behavior_view_statements(m));
+    PERFORM socrec.begin_version(m);
+    PERFORM socrec.measure_behavior_version(m);
+
+    -- A row without its schema is what DROP SCHEMA left behind.
+    DELETE FROM socrec.model r WHERE r.name = m.name;
+    INSERT INTO socrec.model VALUES (m.*);
+    RETURN m;
+END
+$$;
+
+COMMENT ON FUNCTION build_behavior_model IS 'creates what the registry row of a behavior model describes, and stores the row';
+
+CREATE FUNCTION create_behavior_model(
+    name text,
+    source text,
+    target text,
+    features text[] DEFAULT NULL,
+    family text DEFAULT 'logistic',
+    options jsonb DEFAULT '{}')
+RETURNS model
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+AS $$
+BEGIN
+    RETURN socrec.build_behavior_model(
+        ROW(name, source, NULL, NULL, NULL, family, options, NULL, NULL, NULL, NULL, NULL, NULL, 1, target)::socrec.model,
+        features, pg_catalog.current_setting('search_path'));
+END
+$$;
+
+COMMENT ON FUNCTION create_behavior_model IS
+    'creates a schema with a model of how probable an outcome is, fitted to the rows of a table or query, and returns its registry row';
+
+-- Is a model better than one with fewer terms by more than chance?
+CREATE FUNCTION likelihood_ratio_test(smaller text, larger text,
+    OUT chi_square double precision, OUT degrees_of_freedom integer, OUT p_value double precision)
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    a socrec.model := socrec.find_model(smaller, any_kind => true);
+    b socrec.model := socrec.find_model(larger, any_kind => true);
+    r record;
+BEGIN
+    IF a.target_column IS NULL OR b.target_column IS NULL THEN
+        RAISE wrong_object_type USING MESSAGE = format('models "%s" and "%s" are not both behavior models', smaller, larger);
+    END IF;
+    EXECUTE format('SELECT s.n AS n, l.n AS m, s.log_likelihood AS a, l.log_likelihood AS b, l.parameters - s.parameters AS df,
+            s.family = l.family AND s.classes IS NOT DISTINCT FROM l.classes AS same,
+            (SELECT string_agg(c.term || coalesce(''='' || c.level, ''''), '', '' ORDER BY c.id) FROM %1$I.coefficient c WHERE NOT EXISTS (
+                SELECT FROM %2$I.coefficient d WHERE (d.class, d.term, d.level) IS NOT DISTINCT FROM (c.class, c.term, c.level))) AS others
+        FROM %1$I.fit s, %2$I.fit l', smaller, larger) INTO r;
+    IF NOT r.same OR r.n <> r.m OR a.target_column <> b.target_column OR r.others IS NOT NULL OR r.df <= 0 THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('model "%s" is not nested in "%s"', smaller, larger),
+            DETAIL = CASE WHEN r.n <> r.m THEN format('They were fitted to %s and %s observations.', r.n, r.m)
+                WHEN r.others IS NOT NULL THEN format('It has terms that the other lacks: %s.', r.others)
+                WHEN NOT r.same OR a.target_column <> b.target_column THEN 'They do not predict the same.'
+                ELSE 'It does not have fewer parameters.' END;
+    ELSIF (a.options ->> 'l1')::float8 + (a.options ->> 'l2')::float8 + (b.options ->> 'l1')::float8 + (b.options ->> 'l2')::float8 > 0 THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'likelihoods of models with a penalty cannot be compared';
+    END IF;
+    chi_square := 2 * (r.b - r.a);
+    degrees_of_freedom := r.df;
+    p_value := socrec.chi_square_p_value(greatest(chi_square, 0), r.df);
+END
+$$;
+
+COMMENT ON FUNCTION likelihood_ratio_test IS 'whether a behavior model is better than one with fewer terms by more than chance';
+
+-- Fit a behavior model to all but one of several parts and measure it there, in turn.
+CREATE FUNCTION cross_validate_behavior(m model, folds integer)
+RETURNS TABLE (label text, metric text, cutoff integer, value double precision, low double precision, high double precision,
+    mean double precision, standard_deviation double precision, fold_values double precision[])
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 10
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    part text := socrec.behavior_hash(m, (m.options ->> 'seed')::bigint + 1, ARRAY(
+        SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = format('%I.sample', m.name)::regclass AND a.attnum > 0
+            AND a.attname <> 'held_out' ORDER BY a.attnum))
+        || format(' %% %s', folds);
+    f socrec.behavior_fit;
+    measured jsonb[];
+    one jsonb;
+BEGIN
+    IF folds NOT BETWEEN 2 AND 100 OR folds IS NULL THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('folds must be between 2 and 100, not %s', folds);
+    END IF;
+    FOR fold IN 0 .. folds - 1 LOOP
+        f := socrec.train_behavior(m, format('%s <> %s', part, fold));
+        EXECUTE format('SELECT to_jsonb(r) FROM (%s) r', socrec.metrics_query(m, socrec.prediction_query(m,
+            socrec.probability_expression(m, socrec.fitted_scorer(m, f), 's'), format('NOT s.held_out AND %s = %s', part, fold)), NULL)) INTO one;
+        measured := measured || one;
+    END LOOP;
+    RETURN QUERY SELECT m.name, v.key, NULL::integer, avg(v.x), NULL::float8, NULL::float8, avg(v.x), stddev_samp(v.x), array_agg(v.x ORDER BY v.fold)
+        FROM (SELECT e.key, (e.value #>> '{}')::float8 AS x, u.fold, e.place
+            FROM unnest(measured) WITH ORDINALITY u(one, fold), ROWS FROM (jsonb_each(u.one)) WITH ORDINALITY e(key, value, place)) v
+        GROUP BY v.key ORDER BY min(v.place);
+END
+$$;
+
+COMMENT ON FUNCTION cross_validate_behavior IS 'cross_validate of a behavior model';
