@@ -4,7 +4,8 @@
 -- or whether a column has a value (its level), and is written as an expression
 -- over a row s of sample.  What is estimated is stored in coefficient; the functions
 -- score and explain carry it in their text, so that a scan over rows to score reads
--- no table of the model's, and a refit replaces them.
+-- no table of the model's, and a refit replaces them.  What writes numbers as text
+-- sets extra_float_digits, as a session may have fewer digits.
 
 CREATE TYPE behavior_scorer AS (
     intercepts double precision[],
@@ -91,8 +92,12 @@ DECLARE
 BEGIN
     IF features IS NULL THEN
         PERFORM socrec.execute_for_caller(format('CREATE VIEW %I.sample AS SELECT s.* FROM %s AS s', m.name, source_clause), caller_path);
-        SELECT array_agg(a.attname::text ORDER BY a.attnum) INTO listed FROM pg_attribute a
-            WHERE a.attrelid = format('%I.sample', m.name)::regclass AND a.attnum > 0;
+        -- A role that is no column is an error of the view, below.
+        SELECT array_agg(c.name ORDER BY c.n) INTO listed FROM (
+            SELECT u.name, min(u.n) AS n FROM (
+                SELECT a.attname::text, a.attnum FROM pg_attribute a WHERE a.attrelid = format('%I.sample', m.name)::regclass AND a.attnum > 0
+                UNION ALL SELECT r, 10000 FROM unnest(listed) r) u(name, n)
+            GROUP BY 1) c;
         EXECUTE format('DROP VIEW %I.sample', m.name);
     END IF;
     IF 'held_out' = ANY (listed) THEN
@@ -267,6 +272,7 @@ COMMENT ON FUNCTION behavior_classes IS 'the classes of a behavior model''s targ
 -- What a row weighs: its own weight times that of its class.
 CREATE FUNCTION behavior_weight(m model, classes text[], counts bigint[]) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET extra_float_digits = 1
 BEGIN ATOMIC
     SELECT coalesce('s.' || quote_ident(m.options ->> 'weight') || '::float8', '1::float8')
         || coalesce((SELECT format(' * CASE %s::text COLLATE "C" ', behavior_outcome(m))
@@ -313,6 +319,7 @@ COMMENT ON TYPE behavior_fit IS 'a fitted behavior model, not yet stored';
 CREATE FUNCTION train_behavior(m model, condition text, OUT f behavior_fit)
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
+SET extra_float_digits = 1
 AS $$
 DECLARE
     usable text := format('%s AND %s', condition, socrec.behavior_condition(m));
@@ -391,7 +398,7 @@ BEGIN
         RAISE WARNING USING MESSAGE = format('the likelihood has no maximum, as these tell outcomes apart for certain: %s', separated),
             HINT = 'Their estimates have no standard errors and say no more than "large". Leave them out, merge levels, or use option "l2".';
     ELSIF NOT f.converged THEN
-        RAISE WARNING USING MESSAGE = format('the fit has not converged after %s iterations: the gradient is %s for a row', f.iterations, f.gradient_norm),
+        RAISE WARNING USING MESSAGE = format('the fit has not converged after %s iterations: the gradient is %s for a row', f.iterations, f.gradient_norm::real),
             HINT = 'Option "max_iterations" allows more.';
     END IF;
 END
@@ -403,6 +410,7 @@ COMMENT ON FUNCTION report_problems IS 'warns of features that are collinear or 
 CREATE FUNCTION fitted_scorer(m model, f behavior_fit, OUT s behavior_scorer)
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
+SET extra_float_digits = 1
 AS $$
 DECLARE
     p CONSTANT integer := cardinality(f.terms);
@@ -434,6 +442,7 @@ COMMENT ON FUNCTION fitted_scorer IS 'what a fitted behavior model needs to scor
 CREATE FUNCTION stored_scorer(m model) RETURNS behavior_scorer
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
+SET extra_float_digits = 1
 AS $$
 DECLARE
     f socrec.behavior_fit;
@@ -454,6 +463,7 @@ COMMENT ON FUNCTION stored_scorer IS 'what a stored behavior model needs to scor
 CREATE FUNCTION score_expression(m model, s behavior_scorer, "row" text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
+SET extra_float_digits = 1
 BEGIN ATOMIC
     SELECT format(CASE m.method WHEN 'multinomial' THEN 'socrec.row_scores(%L::pg_catalog.float8[]' ELSE 'socrec.row_score(%L::pg_catalog.float8' END
             || ', %L::pg_catalog.text[], %L::pg_catalog.text[], %L::pg_catalog.float8[], %L::pg_catalog.float8[], %s)',
@@ -464,6 +474,7 @@ END;
 CREATE FUNCTION probability_expression(m model, s behavior_scorer, "row" text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
+SET extra_float_digits = 1
 BEGIN ATOMIC
     SELECT format(CASE m.method WHEN 'logistic' THEN 'socrec.logistic(%s)' WHEN 'multinomial' THEN 'socrec.softmax(%s)' ELSE '%s' END,
         score_expression(m, s, "row"));

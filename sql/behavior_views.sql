@@ -16,7 +16,7 @@ BEGIN ATOMIC
         'COMMENT ON COLUMN %1$I.coefficient.odds_ratio IS ''exp(estimate): what one more of the term multiplies the odds by''',
         'COMMENT ON COLUMN %1$I.coefficient.low IS ''lower end of the 95 %% confidence interval of the estimate''',
         'COMMENT ON COLUMN %1$I.coefficient.high IS ''upper end of the 95 %% confidence interval of the estimate''',
-        'COMMENT ON COLUMN %1$I.coefficient.problem IS ''collinear: a combination of terms before it; separated: it tells outcomes apart for certain''',
+        'COMMENT ON COLUMN %1$I.coefficient.problem IS ''collinear: a combination of terms before it; separated: it tells outcomes apart for certain; undecided: others do''',
         'COMMENT ON COLUMN %1$I.coefficient.mean IS ''of the term in the rows fitted''',
         'COMMENT ON COLUMN %1$I.coefficient.imputed IS ''what stands for a missing value, with option missing = impute''',
         'CREATE TABLE %1$I.fit (
@@ -105,6 +105,7 @@ COMMENT ON FUNCTION behavior_view_statements IS 'the statements that create a be
 CREATE FUNCTION behavior_function_statements(m model, s behavior_scorer) RETURNS text[]
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
+SET extra_float_digits = 1
 AS $$
 DECLARE
     scores text := socrec.score_expression(m, s, '$1');
@@ -187,7 +188,7 @@ BEGIN
             SELECT e.id, CASE WHEN $10 THEN ($4)[(e.id - 1) / $9 + 2] END, t.term, t.level, e.estimate, e.std_error, e.estimate / e.std_error,
                 socrec.chi_square_p_value((e.estimate / e.std_error) ^ 2, 1), CASE WHEN abs(e.estimate) < 700 THEN exp(e.estimate) END,
                 e.estimate - $11 * e.std_error, e.estimate + $11 * e.std_error,
-                CASE e.state WHEN 1 THEN ''collinear'' WHEN 2 THEN ''separated'' END, t.mean, t.deviation, t.imputed
+                CASE e.state WHEN 1 THEN ''collinear'' WHEN 2 THEN ''separated'' WHEN 3 THEN ''undecided'' END, t.mean, t.deviation, t.imputed
             FROM (SELECT u.n::integer AS id, u.state, CASE WHEN u.state <> 1 THEN u.estimate END AS estimate, u.std_error
                     FROM ROWS FROM (unnest($5), unnest($6), unnest($12)) WITH ORDINALITY u(estimate, std_error, state, n)) e
                 JOIN ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($7), unnest($8)) WITH ORDINALITY t(term, level, imputed, mean, deviation, n)

@@ -318,6 +318,6 @@ socrec_row_scores(PG_FUNCTION_ARGS)
 			score += weights[(Size) k * reader->n + i] * x[i];
 		scores[k + 1] = Float8GetDatum(score);
 	}
-	PG_RETURN_ARRAYTYPE_P(construct_array(scores, m + 1, FLOAT8OID, sizeof(float8),
-										  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	PG_RETURN_ARRAYTYPE_P(construct_array(scores, m + 1, FLOAT8OID, sizeof(float8), FLOAT8PASSBYVAL,
+										  TYPALIGN_DOUBLE));
 }

@@ -145,7 +145,8 @@ typedef enum RegressionColumn
 {
 	COLUMN_FITTED,
 	COLUMN_COLLINEAR, /* a combination of columns before it */
-	COLUMN_SEPARATED  /* its coefficient grows without bound */
+	COLUMN_SEPARATED, /* its coefficient grows without bound */
+	COLUMN_UNDECIDED  /* others explain everything: its coefficient can be anything */
 } RegressionColumn;
 
 /* Everything is the caller's memory. */

@@ -245,7 +245,7 @@ descend(const RegressionProblem *problem, const RegressionFit *fit, double *slop
 	const double *matrix = fit->matrix;
 	double promise = 0;
 	double largest = DBL_MAX;
-	double goal = 0.01 * problem->tolerance * fit->sums[SUM_WEIGHT];
+	double goal = 1e-8 * problem->tolerance * fit->sums[SUM_WEIGHT];
 
 	memset(step, 0, q * sizeof(double));
 	for (int32_t sweep = 0; sweep < MAX_SWEEPS && largest > goal; sweep++)
@@ -316,18 +316,24 @@ take_step(const RegressionProblem *problem, RegressionFit *fit, double *step, Re
 /*
  * Mark the columns whose coefficients a step still moves although it promises
  * nothing: what they tell apart is told apart for certain, and the likelihood has
- * no maximum (Albert and Anderson 1984).  All of them, when nothing is left to be
- * told apart.
+ * no maximum (Albert and Anderson 1984).  When nothing is left to be told apart,
+ * the others cannot be estimated either.
  */
 static void
 mark_separated(const RegressionProblem *problem, RegressionFit *fit, const double *step)
 {
-	bool all = fit->sums[SUM_LOSS] < 1e-6 * fit->null_loss;
+	bool complete = fit->sums[SUM_LOSS] < 1e-6 * fit->null_loss;
 
+	if (fit->decrement > 1e-6 * fit->sums[SUM_WEIGHT])
+		return;
 	for (int32_t i = 0; i < unknowns(problem); i++)
-		if (fit->state[i] == COLUMN_FITTED && !is_intercept(problem, i) &&
-			(all || fabs(step[i]) * problem->reach[i % problem->shape.p] > SEPARATED))
-			fit->state[i] = COLUMN_SEPARATED;
+		if (fit->state[i] == COLUMN_FITTED && !is_intercept(problem, i))
+		{
+			if (fabs(step[i]) * problem->reach[i % problem->shape.p] > SEPARATED)
+				fit->state[i] = COLUMN_SEPARATED;
+			else if (complete)
+				fit->state[i] = COLUMN_UNDECIDED;
+		}
 }
 
 /*
