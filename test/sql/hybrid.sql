@@ -16,7 +16,7 @@ FROM create_model('mix', 'visit', 'member', 'page', 'stars', 'hybrid', '{"holdou
     [{"method": "item_knn", "weight": 2}, {"method": "user_knn", "weight": 1, "options": {"k": 10}}, {"method": "baseline", "weight": 1, "label": "bias"}]}');
 TABLE mix.part ORDER BY number;
 SELECT name, method, options FROM model ORDER BY name;
-SELECT r.relation, c.relkind FROM (VALUES ('mix.rating'), ('"mix/item_knn".rating'), ('"mix/user_knn".user_neighbor')) r(relation) JOIN pg_class c ON c.oid = r.relation::regclass;
+SELECT r.relation, c.relkind FROM (VALUES ('mix.rating'), ('"mix/item_knn".rating'), ('"mix/user_knn".user_neighbor')) r(relation) JOIN pg_class c ON c.oid = r.relation::regclass ORDER BY r.relation COLLATE "C";
 -- one holdout, and one number of each item
 SELECT p.model, (SELECT count(*) FROM mix.rating r WHERE r.held_out) AS held_out, bool_and(i.id = j.id) AS same
 FROM mix.part p, mix.item i, (SELECT 'mix/item_knn' AS model, id, page FROM "mix/item_knn".item UNION ALL
