@@ -171,7 +171,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT CASE method
         -- Defaults are the best of the search that docs/factor.md shows.
-        WHEN 'ials' THEN '{"factors": 64, "iterations": 10, "unobserved_weight": 0.1, "regularization": 0.003,
+        WHEN 'ials' THEN '{"factors": 64, "iterations": 10, "unobserved_weight": 0.3, "regularization": 0.005,
             "regularization_exponent": 1, "solver": "gradients"}'::jsonb
         WHEN 'als' THEN '{"factors": 32, "iterations": 15, "regularization": 0.12}'
         WHEN 'bayes_mf' THEN '{"factors": 16, "burn_in": 20, "samples": 40, "thin": 4}'

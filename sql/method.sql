@@ -174,7 +174,8 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    query text := format('SELECT %I, %I, rating FROM %I.rating WHERE NOT held_out', m.user_column, m.item_column, m.name);
+    query text := format('SELECT %I, %I' || CASE WHEN m.rating_column IS NULL THEN '' ELSE ', rating' END || ' FROM %I.rating WHERE NOT held_out',
+        m.user_column, m.item_column, m.name);
     baseline text := format('item_regularization => %s, user_regularization => %s, baseline_epochs => %s',
         m.options ->> 'item_regularization', m.options ->> 'user_regularization', m.options ->> 'baseline_epochs');
     neighbors text := format('similarity => %L, min_support => %s, shrinkage => %s, center => %L, weighting => %L, min_similarity => %s, k => %s',
