@@ -9,8 +9,9 @@
 # implicit and sklearn (bench/neighbors_peer.py).  The server is the one that PG*
 # variables name, on its own machine and with the right to read /proc of its
 # processes.  PYTHON is the interpreter (python3), PROCESSES their number (2), RUNS how
-# many of each (3).  Prints a Markdown table of medians.  CPU is that of all
-# processes, of peers without the server's; memory is the private memory of all processes and the shared memory of the search.
+# many of each (3).  Prints a Markdown table of medians.  CPU is that of all processes,
+# of peers without the server's; memory is the private memory of all processes and the
+# shared memory of the search.
 set -euo pipefail
 
 runs=${RUNS:-3}
