@@ -109,6 +109,7 @@ foreach my $what (sort keys %victim)
 {
 	my $session = $node->background_psql('postgres', on_error_stop => 0);
 	my $pid = $session->query('SELECT pg_backend_pid()');
+	my $logged = -s $node->logfile;
 
 	$session->query_until(qr/started/,
 		"\\echo started\nSELECT count(*) FROM socrec.create_model('unfinished', 'sample', method => 'bayes_mf', options => '{\"thin\": 500}');\n");
@@ -117,7 +118,8 @@ foreach my $what (sort keys %victim)
 				SELECT pid, leader_pid FROM pg_stat_activity WHERE backend_type = 'parallel worker' AND leader_pid = $pid LIMIT 1) w}),
 		$what);
 	eval { $session->query('SELECT 1') };
-	like($session->{stderr}, qr/canceling statement due to user request|terminating (connection|background worker)/,
+	# psql may be gone before it could tell.
+	like(slurp_file($node->logfile, $logged), qr/\[$pid\].*(canceling statement due to user request|terminating (connection|background worker))/,
 		'... which is the error that the session gets');
 	eval { $session->quit };
 	is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_namespace WHERE nspname = 'unfinished'}), 0, '... and no model');
