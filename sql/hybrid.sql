@@ -60,8 +60,8 @@ DECLARE
     weight float8;
     label text;
 BEGIN
-    IF jsonb_typeof(given) IS DISTINCT FROM 'object' OR jsonb_typeof(given -> 'parts') IS DISTINCT FROM 'array' THEN
-        RETURN given;
+    IF jsonb_typeof(given) IS DISTINCT FROM 'object' OR jsonb_typeof(given -> 'parts') <> 'array' THEN
+        RETURN given; -- which socrec.check_options refuses
     END IF;
     SELECT jsonb_agg(p.part || jsonb_build_object('options',
                 socrec.model_options(p.part ->> 'method',
@@ -159,12 +159,17 @@ CREATE FUNCTION fit_parts(m model) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    part socrec.model;
 BEGIN
     -- Before the ratings are read: what changes meanwhile shows the next time.
     IF m.method = 'hybrid' AND (m.options ->> 'track_changes')::boolean THEN
         EXECUTE format('DELETE FROM %I.change', m.name);
     END IF;
-    PERFORM socrec.register_fit(socrec.fit_model(p)) FROM socrec.model_parts(m) p;
+    -- The first at last: its items are the hybrid's, and should have all of the others'.
+    FOR part IN SELECT r.* FROM socrec.hybrid_parts(m) WITH ORDINALITY p JOIN socrec.model r ON r.name = p.name ORDER BY p.ordinality DESC LOOP
+        PERFORM socrec.register_fit(socrec.fit_model(part));
+    END LOOP;
 END
 $$;
 

@@ -147,8 +147,9 @@ BEGIN
     ELSIF socrec.factor_options(method) IS NOT NULL THEN
         known := known || socrec.factor_options(method);
     ELSIF method = 'hybrid' THEN
-        known := (known - ARRAY['item_regularization', 'user_regularization', 'baseline_epochs']) || '{"parts": null, "depth": 200}';
-        given := socrec.hybrid_options(given, explicit);
+        known := (known - ARRAY['item_regularization', 'user_regularization', 'baseline_epochs']) || jsonb_build_object('depth', 200,
+            'parts', CASE WHEN explicit THEN '["item_knn", "ials", "bayes_mf"]'::jsonb ELSE '["item_knn", "ials", "bpr"]'::jsonb END);
+        given := socrec.hybrid_options(jsonb_build_object('parts', known -> 'parts') || given, explicit);
     ELSIF method NOT IN ('popular', 'baseline') OR method IS NULL THEN
         RAISE invalid_parameter_value
             USING MESSAGE = format('unknown method "%s"', method),
@@ -166,7 +167,7 @@ BEGIN
     IF given -> 'holdout' = 'null' THEN
         RAISE invalid_parameter_value USING MESSAGE = 'option "holdout" cannot be null', HINT = 'Leave it out for the default.';
     END IF;
-    known := socrec.check_options('method ' || method, given, known, '{"holdout": "number", "parts": "array"}', choices,
+    known := socrec.check_options('method ' || method, given, known, '{"holdout": "number"}', choices,
         '{"versions": "^[0-9]{1,4}$", "keep_models": "^[0-9]{1,4}$", "k": "^-?[0-9]{1,9}$", "min_support": "^-?[0-9]{1,9}$", "baseline_epochs": "^-?[0-9]{1,9}$", "depth": "^[1-9][0-9]{0,4}$", "factors": "^-?[0-9]{1,9}$", "epochs": "^-?[0-9]{1,9}$", "iterations": "^-?[0-9]{1,9}$", "burn_in": "^-?[0-9]{1,9}$", "samples": "^-?[0-9]{1,9}$", "thin": "^-?[0-9]{1,9}$", "seed": "^-?[0-9]{1,18}$"}');
     IF NOT coalesce((known ->> 'holdout')::float8 BETWEEN 0 AND 0.9, true) THEN
         RAISE invalid_parameter_value

@@ -21,7 +21,7 @@ SELECT r.relation, c.relkind FROM (VALUES ('mix.rating'), ('"mix/item_knn".ratin
 SELECT p.model, (SELECT count(*) FROM mix.rating r WHERE r.held_out) AS held_out, bool_and(i.id = j.id) AS same
 FROM mix.part p, mix.item i, (SELECT 'mix/item_knn' AS model, id, page FROM "mix/item_knn".item UNION ALL
     SELECT 'mix/user_knn', id, page FROM "mix/user_knn".item UNION ALL SELECT 'mix/bias', id, page FROM "mix/bias".item) j
-WHERE j.model = p.model AND j.page = i.page GROUP BY 1;
+WHERE j.model = p.model AND j.page = i.page GROUP BY 1 ORDER BY 1;
 
 -- a list by its definition: places in the parts' lists from 0 to 1, times the weights
 WITH list AS (
@@ -128,6 +128,68 @@ SELECT DISTINCT source, support FROM mix.recommend('m1', 100) WHERE source = 'hy
 SELECT drop_model('mix');
 SELECT count(*) FROM pg_trigger WHERE tgrelid = 'visit'::regclass AND NOT tgisinternal;
 
+-- weights that are fitted: by hand, from what the parts, fitted to the training side,
+-- predict for the validation side; a part that repeats another has the same weight
+SELECT name FROM create_model('mix', 'visit', 'member', 'page', 'stars', 'hybrid',
+    '{"holdout": 0, "seed": 4, "parts": ["item_knn", {"method": "baseline", "options": {"item_regularization": 1}}, {"method": "item_knn", "label": "again"}, "ials"]}');
+CREATE VIEW side AS SELECT v.*, hashint8extended(hash_record_extended(ROW(member, page), 0), 4 + 1) & 1073741823 < round(0.2 * 1073741824) AS validation FROM visit v;
+CREATE TABLE validation AS
+SELECT v.stars - m.mean AS y, a.prediction - m.mean AS x1, b.prediction - m.mean AS x2
+FROM (SELECT avg(stars) AS mean FROM side WHERE NOT validation) m, side v
+    JOIN batch_predict('SELECT member, page, stars FROM side WHERE NOT validation', 'SELECT member, page FROM side WHERE validation', ''::text, ''::text, 'item_knn') a
+        ON (v.member, v.page) = (a.user_id, a.item_id)
+    JOIN batch_predict('SELECT member, page, stars FROM side WHERE NOT validation', 'SELECT member, page FROM side WHERE validation', ''::text, ''::text, 'baseline', '{"item_regularization": 1}') b USING (user_id, item_id)
+WHERE EXISTS (SELECT FROM side s WHERE s.member = v.member AND NOT s.validation) AND EXISTS (SELECT FROM side s WHERE s.page = v.page AND NOT s.validation);
+-- the sum of squares and of the prior of ten ratings, at the weights and close to them; ials predicts no ratings
+WITH size AS (SELECT 10 * (2 * sum(x1 * x1) + sum(x2 * x2)) / count(*) / 3 AS prior FROM validation),
+near AS (
+    SELECT d1, d2, (SELECT sum((y - w.w1 * x1 - w.w2 * x2 - w.w3 * x1) ^ 2) FROM validation)
+        + prior * ((w.w1 - 1 / 3.0) ^ 2 + (w.w2 - 1 / 3.0) ^ 2 + (w.w3 - 1 / 3.0) ^ 2) AS loss
+    FROM size, generate_series(-1, 1) d1, generate_series(-1, 1) d2, LATERAL (
+        SELECT sum(prediction_weight) FILTER (WHERE number = 1) + d1 * 1e-3 AS w1, sum(prediction_weight) FILTER (WHERE number = 2) + d2 * 1e-3 AS w2,
+            sum(prediction_weight) FILTER (WHERE number = 3) AS w3 FROM mix.part) w)
+SELECT count(*), (SELECT d1 = 0 AND d2 = 0 FROM near ORDER BY loss LIMIT 1) AS is_minimum FROM near;
+SELECT abs(sum(rank_weight) - 1) < 1e-12 AS shares, min(prediction_weight) FILTER (WHERE label = 'ials') AS not_ratings,
+    count(*) FILTER (WHERE rank_weight < 0 OR prediction_weight < 0) AS negative,
+    max(prediction_weight) FILTER (WHERE method = 'item_knn') - min(prediction_weight) FILTER (WHERE method = 'item_knn') < 1e-9 AS same_prediction,
+    max(rank_weight) FILTER (WHERE method = 'item_knn') - min(rank_weight) FILTER (WHERE method = 'item_knn') < 1e-6 AS same_rank FROM mix.part;
+-- the same by a refit, in a batch, and with another order of parts
+CREATE TABLE weights AS TABLE mix.part;
+CALL refit('mix');
+SELECT count(*) AS differ FROM (TABLE weights EXCEPT TABLE mix.part) d;
+SELECT count(*) AS differ FROM mix.recommend_all(5) a FULL JOIN (
+    SELECT b.* FROM model m, batch_recommend('SELECT member, page, stars FROM visit', ''::text, ''::text, 'hybrid', m.options, 5) b WHERE m.name = 'mix') b
+    ON (a.member, a.rank, a.page) = (b.user_id, b.rank, b.item_id) AND abs(a.score - b.score) < 1e-6 WHERE a IS NULL OR b IS NULL;
+SELECT round(max(abs(w.rank_weight - h.rank_weight))::numeric, 6) AS ranks, round(max(abs(w.prediction_weight - h.prediction_weight))::numeric, 9) AS predictions
+FROM weights w, hybrid_weights('SELECT member, page, stars FROM visit', model_options('hybrid',
+    '{"seed": 4, "parts": ["ials", {"method": "item_knn", "label": "again"}, {"method": "baseline", "options": {"item_regularization": 1}}, "item_knn"]}', true)) h
+WHERE h.part = 5 - w.number;
+SELECT drop_model('mix');
+-- defaults, and where ratings tell nothing: the same weights
+SELECT p ->> 'method' AS method, explicit FROM (VALUES (true), (false)) e(explicit), jsonb_array_elements(model_options('hybrid', '{}', explicit) -> 'parts') p;
+SELECT * FROM hybrid_weights('SELECT 1, 2, 3 WHERE false', model_options('hybrid', '{}', true));
+SELECT * FROM hybrid_weights('SELECT 1, 2, 3', model_options('hybrid', '{}', true));
+SELECT * FROM hybrid_weights('SELECT 1, i FROM generate_series(1, 30) i', model_options('hybrid', '{}', false));
+SELECT * FROM hybrid_weights('SELECT u, i, 3 FROM generate_series(1, 20) u, generate_series(1, 20) i', model_options('hybrid', '{}', true));
+SELECT sum(rank_weight), min(prediction_weight - rank_weight), max(prediction_weight - rank_weight)
+FROM hybrid_weights('SELECT member, page FROM visit', model_options('hybrid', '{}', false));
+
+-- fitted apart, parts may have other items: these are found by their keys, in C and in SQL
+SELECT name FROM create_model('mix', 'visit', 'member', 'page', 'stars', 'hybrid', '{"holdout": 0, "depth": 9, "parts": [{"method": "item_knn", "weight": 2}, {"method": "user_knn", "weight": 1}, {"method": "ease", "weight": 1}, {"method": "ials", "weight": 1}]}');
+DELETE FROM visit WHERE page = 'p2';
+INSERT INTO visit SELECT 'm' || u, 'p2' || u % 3, 4 FROM generate_series(1, 40) u ON CONFLICT DO NOTHING;
+SELECT fit_model(m) IS NOT NULL FROM model m WHERE name IN ('mix/user_knn', 'mix/ials');
+SELECT (SELECT count(*) FROM mix.item) AS whole, (SELECT count(*) FROM "mix/user_knn".item) AS part, (SELECT count(*) FROM mix.item a JOIN "mix/ials".item b USING (page) WHERE a.id <> b.id) AS renumbered;
+SELECT count(*), count(*) FILTER (WHERE a IS NULL OR b IS NULL) AS differ
+FROM (SELECT v.member, r.* FROM (SELECT DISTINCT member FROM visit) v, mix.recommend(v.member, 30) r) a
+    FULL JOIN mix.recommend_all(30) b ON (a.member, a.page, a.source) = (b.member, b.page, b.source) AND abs(a.score - b.score) < 1e-6;
+SELECT count(*), count(*) FILTER (WHERE (abs(a.prediction - b.prediction) < 1e-6 AND a.source = b.source AND a.support = b.support) IS NOT TRUE) AS differ
+FROM (SELECT v.member, p.* FROM (SELECT DISTINCT member FROM visit) v, mix.predictions(v.member, ARRAY['p1', 'p2', 'p3', 'p20', 'p21']) p) a
+    FULL JOIN (SELECT p.* FROM model m, fit_and_predict('SELECT member, page, rating FROM mix.rating',
+        'SELECT member, page FROM (SELECT DISTINCT member FROM visit) v, unnest(ARRAY[''p1'', ''p2'', ''p3'', ''p20'', ''p21'']) page', ''::text, ''::text, m.method, m.options, stored_queries(m)) p WHERE m.name = 'mix') b
+    ON (a.member, a.page) = (b.user_id, b.item_id);
+SELECT drop_model('mix');
+
 -- implicit feedback, and names of any kind
 CREATE SCHEMA "My %s $1 Shop";
 CREATE TABLE "My %s $1 Shop"."it's" ("The %1$I user" integer, "it""em" uuid, PRIMARY KEY ("The %1$I user", "it""em"));
@@ -212,6 +274,7 @@ DROP SCHEMA "mix/baseline";
 SELECT count(*) FROM model;
 -- by hand, with options that SQL would have refused
 SELECT hybrid_weights('TABLE visit', '{}');
+SELECT hybrid_weights('TABLE visit', '{"depth": 5, "parts": [{"method": "popular", "options": {}}]}');
 SELECT hybrid_weights('TABLE visit', '{"depth": 5, "parts": {}}');
 SELECT hybrid_weights('TABLE visit', '{"depth": 5, "parts": []}');
 SELECT hybrid_weights('TABLE visit', '{"depth": 5, "parts": [1]}');
@@ -221,4 +284,4 @@ SELECT hybrid_weights('TABLE visit', '{"depth": 5, "parts": [{"method": "popular
 SELECT hybrid_weights('TABLE visit', '{"depth": 5, "parts": [{"method": "popular", "options": {}, "weight": 0}]}');
 
 DROP SCHEMA "My %s $1 Shop" CASCADE;
-DROP TABLE visit, little;
+DROP TABLE visit, little, validation, weights CASCADE;
