@@ -253,7 +253,9 @@ SELECT model_options('hybrid', '{"parts": ["item_knn", "user_knn"], "depth": 0}'
 SELECT model_options('hybrid', '{"parts": ["item_knn", "user_knn"], "depth": 1e9}', true);
 SELECT model_options('hybrid', '{"parts": ["item_knn", "user_knn"], "k": 5}', true);
 SELECT model_options('hybrid', '{"parts": ["item_knn", "item_knn"]}', true);
+\set VERBOSITY terse
 SELECT model_options('hybrid', '{"parts": ["item_knn", "wizard"]}', true);
+\set VERBOSITY default
 SELECT model_options('hybrid', '{"parts": ["item_knn", "baseline"]}', false);
 SELECT model_options('hybrid', '{"parts": ["item_knn", {"method": "hybrid"}]}', true);
 SELECT model_options('hybrid', '{"parts": ["item_knn", {"method": "user_knn", "weight": 1}]}', true);
