@@ -183,7 +183,6 @@ DECLARE
         m.options ->> 'weighting', m.options ->> 'min_similarity', m.options ->> 'k');
     has_factors boolean := socrec.factor_options(m.method) IS NOT NULL;
     has_weights boolean := socrec.weight_options(m.method) IS NOT NULL;
-    follows CONSTANT boolean := socrec.follows_changes(m);
     statements text[];
 BEGIN
     IF m.method = 'hybrid' THEN
@@ -196,7 +195,7 @@ BEGIN
         'DELETE FROM %1$I.fit',
         'DELETE FROM %1$I.item',
         format('WITH fitted AS MATERIALIZED (
-                SELECT * FROM socrec.' || CASE WHEN follows THEN '%6$s%2$s, %3$s)' WHEN has_factors THEN 'item_factors(%1$s, NULL::%%5$s, %%6$L, %5$s::jsonb)'
+                SELECT * FROM socrec.' || CASE WHEN from_changes THEN '%6$s%2$s, %3$s)' WHEN has_factors THEN 'item_factors(%1$s, NULL::%%5$s, %%6$L, %5$s::jsonb)'
                     WHEN has_weights THEN 'fit_item_weights(%1$s, NULL::%%5$s, %%6$L, %5$s::jsonb)'
                     ELSE 'item_neighbors_typed(%1$s, NULL::%%5$s, %2$s, %3$s)' END || '),
             stored AS (
@@ -210,8 +209,9 @@ BEGIN
                 FROM socrec.user_neighbors_typed(%1$s, NULL::%%4$s, %2$s, %4$s))' ELSE '' END
             || CASE WHEN (m.options ->> 'track_changes')::boolean THEN ',
             taken AS (DELETE FROM %%1$I.change)' ELSE '' END
-            || CASE WHEN follows THEN ',
-            forgotten AS (DELETE FROM %%1$I.candidate),
+            || CASE WHEN socrec.follows_changes(m) THEN ',
+            forgotten AS (DELETE FROM %%1$I.candidate)' ELSE '' END
+            || CASE WHEN from_changes THEN ',
             kept AS (INSERT INTO %%1$I.candidate SELECT id, item_id, norm, bound, others, products, totals, supports FROM fitted)' ELSE '' END || '
             INSERT INTO %%1$I.fit
                 SELECT sum(mean * rating_count) / sum(rating_count), min(rating_min), max(rating_max),
@@ -221,7 +221,7 @@ BEGIN
             replace(quote_literal(query), '%', '%%'), baseline,
             CASE m.method WHEN 'item_knn' THEN replace(neighbors, '%', '%%') ELSE 'k => 0' END,
             replace(neighbors, '%', '%%'), replace(quote_literal(m.options), '%', '%%'),
-            CASE WHEN follows THEN socrec.refresh_call(m, from_changes) END)];
+            CASE WHEN from_changes THEN socrec.refresh_call(m) END)];
     IF has_factors THEN
         statements := statements || ARRAY['DELETE FROM %1$I.item_block', socrec.factor_template('blocks')];
     END IF;

@@ -108,7 +108,7 @@ COMMENT ON FUNCTION tracking_statements IS 'templates of the statements that com
 
 -- The beginning of the call that fits a model which follows changes, up to the
 -- options, as a template.
-CREATE FUNCTION refresh_call(m model, from_changes boolean) RETURNS text
+CREATE FUNCTION refresh_call(m model) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -117,34 +117,41 @@ AS $$
                 || ' FROM %1$I.rating r WHERE NOT r.held_out')), '%', '%%')
         || 'NULL::%5$s, '
         || replace(format('%L, %L, ',
-            CASE WHEN from_changes THEN socrec.fill_template(m,
-                'SELECT c.id, c.%3$I, c.norm, c.bound, c.others, c.products, c.totals, c.supports FROM %1$I.candidate c') END,
-            CASE WHEN from_changes THEN socrec.fill_template(m,
-                'SELECT c.%2$I, c.%3$I, c.rating, sum(c.change)::integer FROM %1$I.rating_change c
-                WHERE NOT c.held_out OR c.change = 0 GROUP BY 1, 2, 3 HAVING sum(c.change) <> 0 OR min(abs(c.change)) = 0') END), '%', '%%')
+            socrec.fill_template(m, 'SELECT c.id, c.%3$I, c.norm, c.bound, c.others, c.products, c.totals, c.supports FROM %1$I.candidate c'),
+            socrec.fill_template(m, 'SELECT c.%2$I, c.%3$I, c.rating, sum(c.change)::integer FROM %1$I.rating_change c
+                WHERE NOT c.held_out OR c.change = 0 GROUP BY 1, 2, 3 HAVING sum(c.change) <> 0 OR min(abs(c.change)) = 0')), '%', '%%')
 $$;
 
 COMMENT ON FUNCTION refresh_call IS 'template of the call that fits a model which follows changes, up to the options';
 
--- Has nothing changed since the last fit or refresh; or are changes all that is
--- needed, as the log tells all of them?  Errors of rounding add up over refreshes.
+-- Has nothing changed since the last fit or refresh; or so little that it is faster
+-- to follow the changes, as the log tells all of them?  Errors of rounding add up
+-- over refreshes.
 CREATE FUNCTION change_state(m model, OUT unchanged boolean, OUT from_changes boolean)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     max_refreshes CONSTANT integer := 50;
+    max_changed_users CONSTANT float8 := 0.002;
+    changed_users bigint;
 BEGIN
+    unchanged := false;
+    from_changes := false;
     IF (m.options ->> 'track_changes')::boolean THEN
-        EXECUTE format('SELECT t.state = $1 AND NOT EXISTS (SELECT FROM %1$I.change), t.state = $1 AND t.refreshes < $2 FROM %1$I.tracked t', m.name)
+        EXECUTE format('SELECT coalesce(t.state = $1, false) AND NOT EXISTS (SELECT FROM %1$I.change),
+                coalesce(t.state = $1, false) AND t.refreshes < $2 FROM %1$I.tracked t', m.name)
             INTO unchanged, from_changes USING socrec.tracked_state(m.name, NULL), max_refreshes;
+        from_changes := from_changes AND socrec.follows_changes(m);
     END IF;
-    unchanged := coalesce(unchanged, false);
-    from_changes := coalesce(from_changes, false) AND socrec.follows_changes(m);
+    IF from_changes AND NOT unchanged THEN
+        EXECUTE format('SELECT count(DISTINCT c.%I) FROM %I.change c', m.user_column, m.name) INTO changed_users;
+        from_changes := changed_users <= max_changed_users * m.user_count;
+    END IF;
 END
 $$;
 
-COMMENT ON FUNCTION change_state IS 'what the log of changes says of a model: nothing has changed, or all that has is there';
+COMMENT ON FUNCTION change_state IS 'what the log of changes says of a model: nothing has changed, or so little that it is faster to follow it';
 
 CREATE PROCEDURE refresh(name text)
 LANGUAGE plpgsql
