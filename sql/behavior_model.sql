@@ -385,10 +385,10 @@ BEGIN
                 JOIN unnest(f.terms, f.levels) WITH ORDINALITY t(term, level, n) ON t.n = (s.n - 1) % cardinality(f.terms) + 1) u;
     IF collinear IS NOT NULL THEN
         IF m.options ->> 'collinear' = 'error' THEN
-            RAISE data_exception USING MESSAGE = format('some features are combinations of features before them: %s', collinear),
+            RAISE data_exception USING MESSAGE = format('some features are constant or combinations of features before them: %s', collinear),
                 HINT = 'Leave them out, or use option "l2".';
         END IF;
-        RAISE WARNING USING MESSAGE = format('left out, as they are combinations of features before them: %s', collinear);
+        RAISE WARNING USING MESSAGE = format('left out, as they are constant or combinations of features before them: %s', collinear);
     END IF;
     IF separated IS NOT NULL THEN
         IF m.options ->> 'separation' = 'error' THEN
@@ -533,7 +533,7 @@ BEGIN ATOMIC
     SELECT format('SELECT %s%s FROM (%s) p WHERE p.probability IS NOT NULL%s',
         coalesce(part || ', ', ''), behavior_metrics(m),
         CASE m.method WHEN 'conditional' THEN format('SELECT q.*, max(q.probability) OVER (PARTITION BY q.%I) AS best FROM (%s) q',
-            m.options ->> 'choice_set', predictions) ELSE predictions END,
+            m.options ->> 'choice_set', predictions) ELSE predictions || ' OFFSET 0' END,
         coalesce(' GROUP BY ' || part, ''));
 END;
 

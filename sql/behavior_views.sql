@@ -1,4 +1,6 @@
 -- behavior_views: what a behavior model's schema holds
+--
+-- "OFFSET 0" keeps the planner from computing a row's score for each use of it.
 
 CREATE FUNCTION behavior_table_statements(m model) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -40,7 +42,7 @@ BEGIN ATOMIC
             n bigint, log_loss float8, accuracy float8)',
         'COMMENT ON TABLE %1$I.version IS ''the fits of this model, the present one and former ones''',
         'COMMENT ON COLUMN %1$I.version.rating_count IS ''rows that it was fitted on''',
-        'COMMENT ON COLUMN %1$I.version.log_loss IS ''over the rows held out or, without such, those fitted''']) WITH ORDINALITY t(statement, n);
+        'COMMENT ON COLUMN %1$I.version.log_loss IS ''over the rows held out or, without such, those fitted, when a refit made it''']) WITH ORDINALITY t(statement, n);
 END;
 
 COMMENT ON FUNCTION behavior_table_statements IS 'the statements that create a behavior model''s tables';
@@ -60,7 +62,7 @@ BEGIN ATOMIC
             SELECT p.held_out, p.bin, count(*) AS n, min(p.probability) AS low, max(p.probability) AS high,
                 avg(p.probability) AS mean_probability, avg(p.actual::integer)::float8 AS share
             FROM (SELECT q.*, ntile(10) OVER (PARTITION BY q.held_out ORDER BY q.probability) AS bin
-                FROM %1$I.prediction q WHERE q.probability IS NOT NULL) p
+                FROM (SELECT * FROM %1$I.prediction OFFSET 0) q WHERE q.probability IS NOT NULL) p
             GROUP BY p.held_out, p.bin',
         'COMMENT ON VIEW %1$I.calibration IS ''tenths of the rows by probability: the mean probability and the share that it happened to''',
         'CREATE VIEW %1$I.lift WITH (security_invoker = true) AS
@@ -69,7 +71,7 @@ BEGIN ATOMIC
                 (sum(d.positives) OVER c / nullif(sum(d.positives) OVER w, 0))::float8 AS gain
             FROM (SELECT p.held_out, p.decile, count(*) AS n, count(*) FILTER (WHERE p.actual) AS positives
                 FROM (SELECT q.*, ntile(10) OVER (PARTITION BY q.held_out ORDER BY q.probability DESC) AS decile
-                    FROM %1$I.prediction q WHERE q.probability IS NOT NULL) p
+                    FROM (SELECT * FROM %1$I.prediction OFFSET 0) q WHERE q.probability IS NOT NULL) p
                 GROUP BY p.held_out, p.decile) d
             WINDOW w AS (PARTITION BY d.held_out), c AS (PARTITION BY d.held_out ORDER BY d.decile)',
         'COMMENT ON VIEW %1$I.lift IS ''tenths of the rows, the most probable first''',
@@ -85,7 +87,7 @@ BEGIN ATOMIC
                 FROM (SELECT g.held_out, s.step, count(p.probability)::numeric AS n, count(*) FILTER (WHERE p.actual)::numeric AS positives
                     FROM (SELECT DISTINCT q.held_out FROM %1$I.prediction q) g CROSS JOIN generate_series(0, 100) s(step)
                         LEFT JOIN (SELECT q.held_out, q.actual, q.probability, floor(q.probability * 100)::integer AS step
-                            FROM %1$I.prediction q WHERE q.probability IS NOT NULL) p ON p.held_out = g.held_out AND p.step = s.step
+                            FROM (SELECT * FROM %1$I.prediction OFFSET 0) q WHERE q.probability IS NOT NULL) p ON p.held_out = g.held_out AND p.step = s.step
                     GROUP BY g.held_out, s.step) h
                 WINDOW w AS (PARTITION BY h.held_out), c AS (PARTITION BY h.held_out ORDER BY h.step DESC)) t',
         'COMMENT ON VIEW %1$I.roc IS ''what each threshold of the probability selects: rates, precision and accuracy''',
@@ -277,7 +279,6 @@ BEGIN
     EXECUTE format('CREATE VIEW %I.prediction WITH (security_invoker = true) AS %s', m.name, socrec.prediction_query(m, format('%I.score(s)', m.name), 'true'));
     PERFORM socrec.execute_all(socrec.behavior_view_statements(m));
     PERFORM socrec.begin_version(m);
-    PERFORM socrec.measure_behavior_version(m);
 
     -- A row without its schema is what DROP SCHEMA left behind.
     DELETE FROM socrec.model r WHERE r.name = m.name;

@@ -6,7 +6,7 @@
 #define REGRESSION_RUN_H
 
 #include "budget.h"
-#include "regression.h"
+#include "regression_solve.h"
 
 typedef enum RegressionErrors
 {

@@ -11,10 +11,13 @@
 #include <math.h>
 #include <string.h>
 
-#include "regression.h"
+#include "regression_solve.h"
 
 /* Share of a column's variance that those before it leave, below which it is one of them. */
 #define COLLINEAR 1e-9
+
+/* Variance of a standardized column that is but rounding, as of one constant within sets. */
+#define NOTHING 1e-16
 
 /* A step that moves scores so far while it promises nothing leads to infinity. */
 #define SEPARATED 0.05
@@ -24,6 +27,9 @@
 
 /* Steps that L-BFGS remembers. */
 #define MEMORY (REGRESSION_GRADIENT_ROWS / 2)
+
+/* Iterations of L-BFGS for one of Newton's method that is allowed. */
+#define GRADIENT_STEPS 20
 
 /* Rows of a matrix between two polls: 0.1 s at 1000 columns. */
 #define POLL_ROWS 64
@@ -197,7 +203,8 @@ factorize(const RegressionProblem *problem, RegressionFit *fit, double *scale, b
 				row[j] = 0;
 		}
 		pivot -= dot(row, row, i);
-		if (find && fit->state[i] == COLUMN_FITTED && (scale[i] == 0 || pivot < COLLINEAR))
+		if (find && fit->state[i] == COLUMN_FITTED &&
+			(scale[i] * scale[i] <= NOTHING * fit->sums[SUM_WEIGHT] || pivot < COLLINEAR))
 			fit->state[i] = COLUMN_COLLINEAR;
 		if (fit->state[i] == COLUMN_COLLINEAR || scale[i] == 0 || !(pivot > DBL_EPSILON))
 		{
@@ -430,7 +437,7 @@ regression_lbfgs(const RegressionProblem *problem, RegressionFit *fit)
 
 	fit->converged = false;
 	downhill(problem, fit, fit->theta, fit->sums, slope);
-	while (fit->iterations < problem->max_iterations)
+	while (fit->iterations < GRADIENT_STEPS * problem->max_iterations)
 	{
 		double *change = changes + (size_t) (count % MEMORY) * q;
 		double *turn = slopes + (size_t) (count % MEMORY) * q;
@@ -442,7 +449,8 @@ regression_lbfgs(const RegressionProblem *problem, RegressionFit *fit)
 			for (int32_t i = 0; i < q; i++)
 				step[i] /= fit->sums[SUM_WEIGHT] / 4;
 		fit->decrement = dot(step, slope, q);
-		fit->converged = fit->decrement <= problem->tolerance * fit->sums[SUM_WEIGHT];
+		/* Unlike a step of Newton's, the last one is no better than what it promised. */
+		fit->converged = fit->decrement <= 1e-6 * problem->tolerance * fit->sums[SUM_WEIGHT];
 		if (fit->converged)
 			break;
 		fit->iterations++;

@@ -74,6 +74,15 @@ SELECT difference('SELECT buys::integer::float8, 1::float8, 0::float8, NULL::big
 -- far from zero, and on very different scales
 SELECT difference('SELECT buys::integer::float8, 1::float8, 0::float8, NULL::bigint, 1e9 + a, b * 1e-6 FROM visitor', 2, 'logistic', 2, 'model') < 1e-3 AS same;
 
+-- more coefficients than Newton's method is for
+CREATE VIEW many AS SELECT i, (i % 26)::float8 AS y, (SELECT array_agg(((hashint4(i * 57 + j) & 1023) / 1024.0)::float8 ORDER BY j) FROM generate_series(1, 40) j) AS x
+    FROM generate_series(1, 600) i;
+SELECT max(abs(a - b)) < 1e-8 AS same, bool_and(m.converged AND m.gradient_norm < 1e-8 AND q.converged) AS converged, count(a), count(e)
+FROM socrec.fit_regression('SELECT y, 1::float8, 0::float8, NULL::bigint, x FROM many', 40, 'multinomial', 26, true, false, false, 0, 5, true, 0, 'model', 50, 1e-12, 'memory') m,
+    socrec.fit_regression('SELECT y, 1::float8, 0::float8, NULL::bigint, x FROM many', 40, 'multinomial', 26, true, false, false, 0, 5, true, 0, 'model', 50, 1e-12, 'query') q,
+    unnest(m.estimates, q.estimates, m.std_errors) u(a, b, e);
+DROP VIEW many;
+
 -- create_behavior_model
 SELECT name, source, user_column, target_column, method, rating_count, version FROM create_behavior_model('buying', 'visitor', 'buys', '{a,b,c,d}');
 SELECT id, term, level, estimate, std_error, z, p_value, odds_ratio, low, high, problem, round(mean::numeric, 6) AS mean, standard_deviation FROM buying.coefficient ORDER BY id;
@@ -239,6 +248,10 @@ SELECT max(abs(p - q)) < 1e-12 AS same FROM (
     FROM alternative a, (SELECT array_agg(estimate ORDER BY id) AS w FROM choice.coefficient) c) s;
 SELECT metric, round(value::numeric, 6) AS value FROM cross_validate(model => 'choice', folds => 2) WHERE metric IN ('n', 'log_loss');
 SELECT drop_model('choice');
+-- what is the same for all alternatives of a set says nothing
+SELECT name FROM create_behavior_model('trial', 'SELECT *, set_id / 7.0 AS of_set FROM alternative', 'chosen', '{of_set,price}', 'conditional', '{"choice_set": "set_id"}');
+SELECT term, estimate, problem FROM trial.coefficient ORDER BY id;
+SELECT drop_model('trial');
 -- sets in which nothing was chosen say nothing
 SELECT max(abs(x - y)) < 1e-8 AS same FROM unnest(
     estimates('alternative', 'chosen', '{price,second}', '{"choice_set": "set_id"}', 'conditional'),
