@@ -34,6 +34,36 @@ equations_add(double *a, double *b, int32_t n, const float *x, double weight, do
 	}
 }
 
+/*
+ * The same for four vectors at once: a is then read and written once for all of them.
+ */
+WIDE_FLOATS void
+equations_add_four(double *a, double *b, int32_t n, const float *const x[4], const double weight[4],
+				   const double target[4])
+{
+	double wide0[EQUATIONS_MAX], wide1[EQUATIONS_MAX], wide2[EQUATIONS_MAX], wide3[EQUATIONS_MAX];
+
+	for (int32_t i = 0; i < n; i++)
+	{
+		wide0[i] = x[0][i];
+		wide1[i] = x[1][i];
+		wide2[i] = x[2][i];
+		wide3[i] = x[3][i];
+	}
+	for (int32_t i = 0; i < n; i++)
+	{
+		double f0 = weight[0] * wide0[i];
+		double f1 = weight[1] * wide1[i];
+		double f2 = weight[2] * wide2[i];
+		double f3 = weight[3] * wide3[i];
+		double *restrict row = a + equations_size(i);
+
+		for (int32_t j = 0; j <= i; j++)
+			row[j] += (f0 * wide0[j] + f1 * wide1[j]) + (f2 * wide2[j] + f3 * wide3[j]);
+		b[i] += (f0 * target[0] + f1 * target[1]) + (f2 * target[2] + f3 * target[3]);
+	}
+}
+
 ALWAYS_INLINE double
 dot(const double *a, const double *b, int32_t n)
 {

@@ -23,6 +23,8 @@ equations_size(int32_t n)
 
 extern void equations_add(double *a, double *b, int32_t n, const float *x, double weight,
 						  double target);
+extern void equations_add_four(double *a, double *b, int32_t n, const float *const x[4],
+							   const double weight[4], const double target[4]);
 extern bool equations_factorize(double *a, int32_t n);
 extern void equations_forward(const double *l, double *b, int32_t n);
 extern void equations_backward(const double *l, double *b, int32_t n);

@@ -140,6 +140,8 @@ extern Size fold_in_sums(const FactorShape *shape);
 extern void fold_in_init(FoldIn *fold, const FactorPrior *prior, double *sums);
 extern void fold_in_clear(FoldIn *fold);
 extern void fold_in_add(FoldIn *fold, const float *item, double rating);
+extern void fold_in_add_all(FoldIn *fold, const KnnEntry *ratings, int32 n, const float *items,
+							const int32 *places);
 extern void fold_in_remove(FoldIn *fold, const float *item, double rating);
 extern bool fold_in_solve(const FoldIn *fold, float *user);
 extern bool fold_in_influence(const FoldIn *fold, const float *item, float *influence);

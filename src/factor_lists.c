@@ -74,12 +74,7 @@ open_user(const ListArea *area, int32 number, FoldIn *fold, float *vector, ListU
 	if (user->is_done)
 		return;
 	fold_in_clear(fold);
-	for (int32 i = 0; i < user->known.n; i++)
-	{
-		KnnEntry rating = user->known.ratings[i];
-
-		fold_in_add(fold, vectors + (Size) place[rating.column] * area->length, rating.value);
-	}
+	fold_in_add_all(fold, user->known.ratings, user->known.n, vectors, place);
 	if (!fold_in_solve(fold, vector))
 		factor_singular();
 	user->length = sqrt(vector_dot(vector, vector, area->length)) * SCORE_SLACK;

@@ -128,6 +128,41 @@ fold_in_remove(FoldIn *fold, const float *item, double rating)
 }
 
 /*
+ * Add n ratings, of items whose vectors stand at the place of their column or, without
+ * places, at the column itself.
+ */
+void
+fold_in_add_all(FoldIn *fold, const KnnEntry *ratings, int32 n, const float *items,
+				const int32 *places)
+{
+	const FactorPrior *prior = fold->prior;
+	int32 solved = factor_solved(&prior->shape);
+	int32 width = factor_width(&prior->shape);
+
+	for (int32 i = 0; i < n; i += 4)
+		for (int32 s = 0; s < prior->shape.n_samples; s++)
+		{
+			const float *x[4];
+			double weight[4];
+			double target[4];
+
+			for (int k = 0; k < 4; k++)
+			{
+				KnnEntry rating = ratings[Min(i + k, n - 1)];
+				Size place = places == NULL ? rating.column : places[rating.column];
+
+				x[k] = items + place * factor_length(&prior->shape) + s * width;
+				/* Behind the end the last one again, with no weight. */
+				weight[k] = i + k < n ? weight_of(prior, rating.value) : 0;
+				target[k] = target_of(prior, s, x[k], rating.value);
+			}
+			equations_add_four(fold->a + s * equations_size(solved), fold->b + s * solved, solved,
+							   x, weight, target);
+		}
+	fold->n += n;
+}
+
+/*
  * The factorized matrix of one sample, in l; false if it is singular.
  */
 static bool

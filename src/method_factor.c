@@ -142,9 +142,7 @@ static void
 fold_in(Factorization *fitted, const MethodUser *user)
 {
 	fold_in_clear(&fitted->fold);
-	for (int32 i = 0; i < user->n; i++)
-		fold_in_add(&fitted->fold, item_vector(fitted->model, user->ratings[i].column),
-					user->ratings[i].value);
+	fold_in_add_all(&fitted->fold, user->ratings, user->n, fitted->model->items, NULL);
 }
 
 static void

@@ -10,7 +10,7 @@
 #include "equations.h"
 
 #define MAX_N 70
-#define ROWS 100
+#define ROWS 104
 
 static uint64_t random_state = 42;
 
@@ -55,7 +55,16 @@ test_system(int32_t n)
 	{
 		for (int32_t i = 0; i < n; i++)
 			rows[k][i] = (float) uniform();
-		equations_add(a, b, n, rows[k], k % 3, k % 5 - 2);
+		if (k < ROWS / 2)
+			equations_add(a, b, n, rows[k], k % 3, k % 5 - 2);
+	}
+	for (int k = ROWS / 2; k < ROWS; k += 4)
+	{
+		const float *four[4] = {rows[k], rows[k + 1], rows[k + 2], rows[k + 3]};
+		double weight[4] = {k % 3, (k + 1) % 3, (k + 2) % 3, (k + 3) % 3};
+		double target[4] = {k % 5 - 2, (k + 1) % 5 - 2, (k + 2) % 5 - 2, (k + 3) % 5 - 2};
+
+		equations_add_four(a, b, n, four, weight, target);
 	}
 	for (int32_t i = 0; i < n; i++)
 	{
