@@ -9,7 +9,7 @@ that PG* variables name, on this machine.  Needs numpy, scipy, psycopg; for SLIM
 measured with --slim, scikit-learn, which solves SAMPLE (20) columns: the rest is
 extrapolated.
 
-Here:   item_weights, 200 weights kept, ratings read from the table; workers are the
+Here:   item_weights, 1000 weights kept of an item, ratings read from the table; workers are the
         server's max_parallel_maintenance_workers (WORKERS, 1) beside the leader.
 NumPy:  linalg.inv of the Gram matrix in double precision with THREADS (2) threads, and
         the weights from it; neither reading, nor the Gram matrix, nor choosing counts.

@@ -143,7 +143,7 @@ BEGIN
                 'weighting', CASE WHEN explicit THEN 'none' ELSE 'tfidf' END,
                 'shrinkage', CASE WHEN explicit AND method = 'item_knn' THEN 100 ELSE 25 END);
     ELSIF socrec.weight_options(method) IS NOT NULL THEN
-        known := known || socrec.weight_options(method);
+        known := known || socrec.weight_options(method, explicit);
     ELSIF socrec.factor_options(method) IS NOT NULL THEN
         known := known || socrec.factor_options(method);
     ELSIF method = 'hybrid' THEN

@@ -87,9 +87,9 @@ FROM (VALUES
     ('hybrid', false, '{"depth": 3, "parts": [{"method": "user_knn", "options": {"k": 2}, "weight": 1}, {"method": "user_knn", "label": "wide", "weight": 1}, {"method": "popular", "weight": 0.5}]}'),
     ('hybrid', true, '{"parts": [{"method": "ials", "weight": 1}, {"method": "ials", "label": "small", "options": {"factors": 3}, "weight": 1}]}'),
     ('ease', true, '{}'), ('ease', false, '{}'),
-    ('ease', true, '{"binarize": false, "l2": 10, "k": 5, "user_regularization": 2}'), ('ease', false, '{"k": 0, "l2": 1}'),
-    ('slim', true, '{"l1": 0.1, "l2": 1}'), ('slim', false, '{"k": 4, "l1": 0.1, "l2": 1}'),
-    ('slim', true, '{"binarize": false, "l2": 1, "k": 0, "epochs": 50}'),
+    ('ease', true, '{"binarize": true, "l2": 10, "k": 5, "user_regularization": 2}'), ('ease', false, '{"k": 0, "l2": 1}'),
+    ('slim', true, '{"l1": 0.1, "l2": 1, "binarize": true}'), ('slim', false, '{"k": 4, "l1": 0.1, "l2": 1}'),
+    ('slim', true, '{"l1": 0.1, "l2": 1, "k": 0, "epochs": 50}'),
     ('slope_one', true, '{}'), ('slope_one', true, '{"k": 5}'), ('slope_one', true, '{"k": 0, "weighted": false}'),
     ('slope_one', true, '{"k": 3, "weighted": false, "user_regularization": 0}')) c(m, explicit, o);
 

@@ -139,11 +139,11 @@ RESET max_parallel_maintenance_workers;
 SELECT max(n) AS most, count(*) FILTER (WHERE n = 2) > 10 AS limited
 FROM (SELECT n.id, count(*) AS n FROM item_weights('TABLE sample', 'slim', '{"k": 2, "l1": 0.1}') w, svec_unnest(w.neighbors) n GROUP BY 1) s;
 SELECT fill_sample(1, 7);
-CREATE TABLE whole AS SELECT * FROM item_weights('TABLE sample', 'ease', '{"k": 0, "l2": 20}');
+CREATE TABLE whole AS SELECT * FROM item_weights('TABLE sample', 'ease', '{"k": 0, "l2": 20, "binarize": true}');
 SELECT k, count(*), count(*) FILTER (WHERE p.neighbors = (
         SELECT svec_agg(n.id, n.weight) FROM (
             SELECT n.id, n.weight FROM svec_unnest(w.neighbors) n ORDER BY abs(n.weight) DESC, n.id LIMIT k) n)) AS same
-FROM (VALUES (1), (3), (1000)) o(k), LATERAL item_weights('TABLE sample', options => jsonb_build_object('k', k, 'l2', 20)) p JOIN whole w USING (id)
+FROM (VALUES (1), (3), (1000)) o(k), LATERAL item_weights('TABLE sample', options => jsonb_build_object('k', k, 'l2', 20, 'binarize', true)) p JOIN whole w USING (id)
 GROUP BY 1 ORDER BY 1;
 
 -- a row: the statistics of item_neighbors, the length of what was learned from
@@ -154,9 +154,9 @@ FROM whole w JOIN item_neighbors('TABLE sample', k => 0) n USING (id);
 
 -- implicit feedback; types of keys; one item; nothing
 SELECT count(*), count(*) FILTER (WHERE w.neighbors = i.neighbors) AS same
-FROM whole w JOIN item_weights('SELECT user_id, item_id FROM sample', options => '{"k": 0, "l2": 20}') i USING (id);
+FROM whole w JOIN item_weights('SELECT user_id, item_id FROM sample', options => '{"k": 0, "l2": 20, "binarize": true}') i USING (id);
 SELECT pg_typeof(t.item_id), count(*), count(*) FILTER (WHERE w.neighbors = t.neighbors) AS same
-FROM whole w JOIN item_weights_typed('SELECT user_id, item_id::text FROM sample', NULL::text, options => '{"k": 0, "l2": 20}') t USING (id) GROUP BY 1;
+FROM whole w JOIN item_weights_typed('SELECT user_id, item_id::text FROM sample', NULL::text, options => '{"k": 0, "l2": 20, "binarize": true}') t USING (id) GROUP BY 1;
 SELECT pg_typeof(item_id), item_id FROM item_weights('SELECT 1, 7::smallint, 3');
 SELECT pg_typeof(item_id), item_id, neighbors FROM item_weights_typed('SELECT 1, 7::smallint, 3', NULL::smallint);
 SELECT * FROM item_weights('SELECT 1, 2, 3 WHERE false');
