@@ -9,7 +9,7 @@
  * ACM TOMS 4(3), 1978).
  *
  * Similarity is symmetric, so the sweep for a column visits only the columns
- * after it, and each pair found is offered to the heaps of both.
+ * after it, and each pair found is offered to the lists of both.
  *
  * Additions to scattered accumulators are as fast as the cache that these lie
  * in.  Therefore columns are divided into tiles, and a sweep visits one.  Columns
@@ -30,7 +30,7 @@
  * After a sweep, accumulators are looked through for pairs that may be among the
  * best: in vectors, by a bound that is a little too generous, unless the sweep was
  * so short that the columns met were listed.  Only what is left is computed in
- * full, in double, rounded to float and offered to the heaps, where equal
+ * full, in double, rounded to float and offered to the lists, where equal
  * similarities are decided by number.
  */
 #include <math.h>
@@ -93,8 +93,8 @@ whole_support(int64_t sum)
 }
 
 /*
- * Room that the heap of a column needs: no more than k, than there are other
- * columns, and than the number of co-ratings.
+ * Neighbors that a column may have: no more than k, than there are other columns, and
+ * than the number of co-ratings.
  */
 int32_t
 knn_capacity(const KnnMatrix *matrix, int32_t column, int32_t k)
@@ -110,6 +110,15 @@ knn_capacity(const KnnMatrix *matrix, int32_t column, int32_t k)
 		found += matrix->row_start[row + 1] - matrix->row_start[row] - 1;
 	}
 	return found < most ? (int32_t) found : most;
+}
+
+/*
+ * Room that the list of a column needs, to keep the k best.
+ */
+int32_t
+knn_room(const KnnMatrix *matrix, int32_t column, int32_t k)
+{
+	return knn_capacity(matrix, column, k + k / 2 + 1);
 }
 
 /*
@@ -373,7 +382,7 @@ knn_workspace_fill(KnnWorkspace *work, const KnnPacked *packed, const KnnOptions
 	{
 		work->length[column] = (float) (packed->norm[column] / packed->shape.unit);
 		work->bar[column] =
-			work->heaps[column].capacity == 0 ? INFINITY : (float) options->min_similarity;
+			work->lists[column].capacity == 0 ? INFINITY : (float) options->min_similarity;
 	}
 }
 
@@ -619,25 +628,70 @@ similarity_of(const KnnPacked *packed, const KnnOptions *options, const KnnWorks
 }
 
 /*
- * Offer a neighbor to a column's heap.
+ * Keep the k best of a longer list, the worst of them last, by Hoare's quickselect.
+ */
+void
+knn_keep_best(neighbor_heap *list, int32_t k)
+{
+	neighbor_entry *entries = list->entries;
+	int32_t low = 0;
+	int32_t high = list->n - 1;
+
+	while (low < high)
+	{
+		neighbor_entry pivot = entries[low + (high - low) / 2];
+		int32_t i = low;
+		int32_t j = high;
+
+		while (i <= j)
+		{
+			while (neighbor_better(entries[i], pivot))
+				i++;
+			while (neighbor_better(pivot, entries[j]))
+				j--;
+			if (i <= j)
+			{
+				neighbor_entry entry = entries[i];
+
+				entries[i++] = entries[j];
+				entries[j--] = entry;
+			}
+		}
+		if (k - 1 <= j)
+			high = j;
+		else if (k - 1 >= i)
+			low = i;
+		else
+			break;
+	}
+	list->n = k;
+}
+
+/*
+ * Append a neighbor to a column's list, if it may be among the best.  A list that is
+ * full is cut back to these: unlike a heap, which is touched all over, that touches
+ * one place most of the time.  A list without room for more than k never fills.
  */
 static inline void
 offer(KnnWorkspace *work, const KnnOptions *options, int32_t column, double similarity,
 	  int32_t neighbor)
 {
-	neighbor_heap *heap = &work->heaps[column];
+	neighbor_heap *list = &work->lists[column];
 
 	if (!(similarity > options->min_similarity && fabs(similarity) > SIMILARITY_NOISE) ||
 		(float) similarity < work->bar[column])
 		return;
-	neighbor_offer(heap, (float) similarity, neighbor);
-	if (heap->n == heap->capacity)
-		work->bar[column] = heap->entries[0].score;
+	list->entries[list->n++] = (neighbor_entry){(float) similarity, neighbor};
+	if (list->n == list->capacity && list->n > options->k)
+	{
+		knn_keep_best(list, options->k);
+		work->bar[column] = list->entries[options->k - 1].score;
+	}
 }
 
 /*
  * Offer the pairs of the column with those listed, of the tile that begins at
- * first, to the heaps of both.
+ * first, to the lists of both.
  */
 static void
 settle(const KnnPacked *packed, const KnnOptions *options, KnnWorkspace *work, int32_t column,
@@ -715,9 +769,9 @@ is_short(const KnnPacked *packed, int32_t column, int32_t tile)
 
 /*
  * Offer every pair (column, other) with first <= column < end, column < other
- * to the heaps of both.  After the blocks of all columns, in any order and on
- * any number of workspaces whose heaps are then merged, each heap holds the k
- * most similar columns.
+ * to the lists of both.  After the blocks of all columns, in any order and on
+ * any number of workspaces, the k best of all lists of a column are its k most
+ * similar columns.
  */
 void
 knn_columns(const KnnPacked *packed, const KnnOptions *options, KnnWorkspace *work, int32_t first,

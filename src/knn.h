@@ -101,19 +101,20 @@ typedef struct KnnSums
 	double n, xy, xx, yy, x, y;
 } KnnSums;
 
-/* What one process works in; arrays lie in one piece of memory, but heaps. */
+/* What one process works in; arrays lie in one piece of memory, but lists. */
 typedef struct KnnWorkspace
 {
 	void *sums;           /* of one column with those of a tile; zero between calls */
 	int32_t *listed;      /* columns of the tile that may be neighbors */
 	float *length;        /* of each column: norm in units */
 	float *bar;           /* of each column: what a neighbor must reach */
-	neighbor_heap *heaps; /* of each column */
+	neighbor_heap *lists; /* of each column: the best so far and a few more, in no order */
 	void (*poll)(void *); /* called every few milliseconds of work */
 	void *poll_argument;
 } KnnWorkspace;
 
 extern int32_t knn_capacity(const KnnMatrix *matrix, int32_t column, int32_t k);
+extern int32_t knn_room(const KnnMatrix *matrix, int32_t column, int32_t k);
 extern void knn_norms(const KnnMatrix *matrix, double *norm);
 extern KnnShape knn_shape(const KnnMatrix *matrix, const double *norm, KnnSimilarity similarity);
 extern void knn_divide(KnnShape *shape, int32_t first_tile);
@@ -126,5 +127,7 @@ extern void knn_workspace_fill(KnnWorkspace *work, const KnnPacked *packed,
 							   const KnnOptions *options);
 extern void knn_columns(const KnnPacked *packed, const KnnOptions *options, KnnWorkspace *work,
 						int32_t first, int32_t end);
+
+extern void knn_keep_best(neighbor_heap *list, int32_t k);
 
 #endif /* KNN_H */

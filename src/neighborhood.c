@@ -187,10 +187,10 @@ typedef struct Search
 	pg_atomic_uint32 next_place;
 	Size n_room;      /* neighbors that fit into a place */
 	Size block_start; /* int32, n_blocks + 1: the first column of each block */
-	Size capacity;    /* int32, one a column: of its heap */
+	Size capacity;    /* int32, one a column: of its list */
 	Size packed;      /* what knn_packed_place lays out */
 	Size found;       /* int32, one a column and place: neighbors found */
-	Size neighbors;   /* neighbor_entry, n_room a place: heaps */
+	Size neighbors;   /* neighbor_entry, n_room a place: lists */
 } Search;
 
 #define SEARCH_ARRAY(search, array, type) ((type *) ((char *) (search) + (search)->array))
@@ -224,26 +224,26 @@ lay_out(Search *search)
 }
 
 /*
- * The heaps of all columns, which lie in the given place; to begin with, or as they
+ * The lists of all columns, which lie in the given place; to begin with, or as they
  * were left there.
  */
 static neighbor_heap *
-heaps_of(const Search *search, int32 place)
+lists_of(const Search *search, int32 place)
 {
 	int32 n_columns = search->shape.n_columns;
 	const int32 *capacity = SEARCH_ARRAY(search, capacity, int32);
 	const int32 *found = SEARCH_ARRAY(search, found, int32) + (Size) place * n_columns;
 	neighbor_entry *entries =
 		SEARCH_ARRAY(search, neighbors, neighbor_entry) + place * search->n_room;
-	neighbor_heap *heaps =
+	neighbor_heap *lists =
 		MemoryContextAllocHuge(CurrentMemoryContext, Max(n_columns, 1) * sizeof(neighbor_heap));
 
 	for (int32 column = 0; column < n_columns; column++)
 	{
-		heaps[column] = (neighbor_heap){entries, found[column], capacity[column]};
+		lists[column] = (neighbor_heap){entries, found[column], capacity[column]};
 		entries += capacity[column];
 	}
-	return heaps;
+	return lists;
 }
 
 /*
@@ -261,7 +261,7 @@ socrec_find_neighbors(void *memory, ParallelCursor *cursor)
 	MemoryContext context =
 		AllocSetContextCreate(CurrentMemoryContext, "socrec neighbors", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
-	KnnWorkspace work = {.poll = poll_interrupts, .heaps = heaps_of(search, place)};
+	KnnWorkspace work = {.poll = poll_interrupts, .lists = lists_of(search, place)};
 	KnnPacked packed;
 	uint64 block;
 
@@ -281,7 +281,11 @@ socrec_find_neighbors(void *memory, ParallelCursor *cursor)
 								search->shape.n_entries);
 	}
 	for (int32 column = 0; column < n_columns; column++)
-		found[column] = work.heaps[column].n;
+	{
+		if (work.lists[column].n > search->options.k)
+			knn_keep_best(&work.lists[column], search->options.k);
+		found[column] = work.lists[column].n;
+	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 }
@@ -348,7 +352,7 @@ start_search(ParallelArea *area, const KnnMatrix *matrix, const KnnOptions *opti
 
 	for (int32 column = 0; column < matrix->n_columns; column++)
 	{
-		capacity[column] = knn_capacity(matrix, column, options->k);
+		capacity[column] = knn_room(matrix, column, options->k);
 		layout.n_room += capacity[column];
 	}
 	layout.n_blocks = divide_columns(matrix, block_ratings, NULL);
@@ -384,47 +388,52 @@ start_search(ParallelArea *area, const KnnMatrix *matrix, const KnnOptions *opti
 #include "lib/sort_template.h"
 
 /*
- * What all processes have found, merged, by rising number.
+ * The k best of what all processes have found, by rising number.
  */
 static neighbor_heap *
 end_search(Search *search, Budget *budget)
 {
 	int32 n_columns = search->shape.n_columns;
+	int32 k = search->options.k;
 	int32 n_places = Min((int32) pg_atomic_read_u32(&search->next_place), search->n_places);
 	neighbor_heap *found = budget_alloc(budget, n_columns, sizeof(neighbor_heap), "neighbors");
-	neighbor_heap *merged = heaps_of(search, 0);
+	neighbor_heap **lists = palloc(n_places * sizeof(neighbor_heap *));
+	neighbor_heap all = {.entries = palloc((Size) n_places * k * sizeof(neighbor_entry))};
 	neighbor_entry *entries;
 	Size total = 0;
 
-	for (int32 place = 1; place < n_places; place++)
-	{
-		neighbor_heap *more = heaps_of(search, place);
-
-		for (int32 column = 0; column < n_columns; column++)
-		{
-			if (column % 1024 == 0)
-				CHECK_FOR_INTERRUPTS();
-			for (int32 i = 0; i < more[column].n; i++)
-				neighbor_offer(&merged[column], more[column].entries[i].score,
-							   more[column].entries[i].id);
-		}
-		pfree(more);
-	}
+	for (int32 place = 0; place < n_places; place++)
+		lists[place] = lists_of(search, place);
 	for (int32 column = 0; column < n_columns; column++)
-		total += merged[column].n;
+	{
+		for (int32 place = 0; place < n_places; place++)
+			found[column].n += lists[place][column].n;
+		total += Min(found[column].n, k);
+	}
 	entries = budget_alloc(budget, total, sizeof(neighbor_entry), "neighbors");
 	for (int32 column = 0; column < n_columns; column++)
 	{
-		int32 n = merged[column].n;
-
 		if (column % 1024 == 0)
 			CHECK_FOR_INTERRUPTS();
-		sort_by_id(merged[column].entries, n);
-		memcpy(entries, merged[column].entries, n * sizeof(neighbor_entry));
-		found[column] = (neighbor_heap){entries, n, n};
-		entries += n;
+		all.n = 0;
+		for (int32 place = 0; place < n_places; place++)
+		{
+			const neighbor_heap *list = &lists[place][column];
+
+			memcpy(all.entries + all.n, list->entries, list->n * sizeof(neighbor_entry));
+			all.n += list->n;
+		}
+		if (all.n > k)
+			knn_keep_best(&all, k);
+		sort_by_id(all.entries, all.n);
+		memcpy(entries, all.entries, all.n * sizeof(neighbor_entry));
+		found[column] = (neighbor_heap){entries, all.n, all.n};
+		entries += all.n;
 	}
-	pfree(merged);
+	for (int32 place = 0; place < n_places; place++)
+		pfree(lists[place]);
+	pfree(lists);
+	pfree(all.entries);
 	return found;
 }
 

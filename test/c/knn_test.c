@@ -171,7 +171,7 @@ find(const Dense *d, const KnnOptions *o, int width, neighbor_heap *heaps, neigh
 	double norm[MAX_COLUMNS];
 	int64_t row_next[MAX_ROWS];
 	int polls = 0;
-	KnnWorkspace work = {.heaps = heaps, .poll = no_poll, .poll_argument = &polls};
+	KnnWorkspace work = {.lists = heaps, .poll = no_poll, .poll_argument = &polls};
 	KnnPacked packed;
 	KnnShape shape;
 
@@ -186,7 +186,7 @@ find(const Dense *d, const KnnOptions *o, int width, neighbor_heap *heaps, neigh
 	{
 		heaps[c].entries = entries + c * MAX_COLUMNS;
 		heaps[c].n = 0;
-		heaps[c].capacity = knn_capacity(&m, c, o->k);
+		heaps[c].capacity = knn_room(&m, c, o->k);
 	}
 	knn_workspace_fill(&work, &packed, o);
 	/* Backwards, to show that the order of blocks does not matter. */
@@ -194,7 +194,23 @@ find(const Dense *d, const KnnOptions *o, int width, neighbor_heap *heaps, neigh
 		knn_columns(&packed, o, &work, first,
 					first + width < d->columns ? first + width : d->columns);
 	for (int c = 0; c < d->columns; c++)
-		neighbor_sort(&heaps[c]);
+	{
+		neighbor_heap sorted = {memory(0, MAX_COLUMNS * sizeof(neighbor_entry)), 0, o->k};
+
+		for (int i = 0; i < heaps[c].n; i++)
+			neighbor_offer(&sorted, heaps[c].entries[i].score, heaps[c].entries[i].id);
+		neighbor_sort(&sorted);
+		if (heaps[c].n > o->k)
+		{
+			/* The best must be the same, whichever way they are found. */
+			knn_keep_best(&heaps[c], o->k);
+			if (memcmp(&heaps[c].entries[o->k - 1], &sorted.entries[o->k - 1],
+					   sizeof(neighbor_entry)) != 0)
+				sorted.n = 0;
+		}
+		heaps[c].n = sorted.n;
+		memcpy(heaps[c].entries, sorted.entries, sorted.n * sizeof(neighbor_entry));
+	}
 }
 
 /*
