@@ -192,6 +192,23 @@ $$;
 
 COMMENT ON FUNCTION behavior_outcome IS 'the expression of what happened in a row of a behavior model';
 
+-- The query of the levels of categories, by the number of the column, from one scan.
+CREATE FUNCTION level_query(m model, condition text) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT format('WITH s AS MATERIALIZED (SELECT %s FROM %I.sample s WHERE NOT s.held_out AND %s GROUP BY GROUPING SETS (%s))
+            SELECT u.n, array_agg(u.level ORDER BY u.place) AS levels
+            FROM (SELECT v.n, v.level, min(v.place) AS place FROM (%s) v GROUP BY 1, 2) u GROUP BY 1',
+        string_agg(format('s.%1$I, grouping(s.%1$I) AS "is other than %2$s"', c.name, c.n), ', ' ORDER BY c.n), m.name, condition,
+        string_agg(format('(s.%I)', c.name), ', ' ORDER BY c.n),
+        string_agg(format('SELECT %2$s AS n, s.%1$I::text COLLATE "C" AS level, row_number() OVER (ORDER BY %3$s) AS place
+            FROM s WHERE s."is other than %2$s" = 0 AND s.%1$I IS NOT NULL', c.name, c.n, c.ordering), ' UNION ALL ' ORDER BY c.n))
+    FROM behavior_columns(m) c WHERE NOT c.is_number;
+END;
+
+COMMENT ON FUNCTION level_query IS 'the query of the levels that the categories of a behavior model have';
+
 -- One feature after the other: the expressions of levels but for the first, or the
 -- one that option reference names, and of numbers.
 CREATE FUNCTION behavior_terms(m model, condition text)
@@ -201,10 +218,11 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     c record;
-    seen text[];
     base text;
 BEGIN
-    FOR c IN SELECT * FROM socrec.behavior_columns(m) ORDER BY n LOOP
+    FOR c IN EXECUTE format('SELECT k.name, k.is_number, l.levels FROM socrec.behavior_columns($1) k LEFT JOIN (%s) l USING (n) ORDER BY k.n',
+        coalesce(socrec.level_query(m, condition), 'SELECT NULL::integer AS n, NULL::text[] AS levels')) USING m
+    LOOP
         term := c.name;
         level := NULL;
         IF c.is_number THEN
@@ -212,19 +230,14 @@ BEGIN
             RETURN NEXT;
             CONTINUE;
         END IF;
-        EXECUTE format('SELECT array_agg(d.level ORDER BY d.place) FROM (
-                SELECT s.%1$I::text COLLATE "C" AS level, min(s.place) AS place
-                FROM (SELECT s.%1$I, row_number() OVER (ORDER BY %2$s) AS place
-                    FROM (SELECT DISTINCT s.%1$I FROM %3$I.sample s WHERE NOT s.held_out AND s.%1$I IS NOT NULL AND %4$s) s) s
-                GROUP BY 1) d', c.name, c.ordering, m.name, condition) INTO seen;
-        base := coalesce(m.options -> 'reference' ->> c.name, seen[1]);
-        IF cardinality(seen) > 10000 THEN
-            RAISE program_limit_exceeded USING MESSAGE = format('column "%s" has %s values, more than 10000', c.name, cardinality(seen)),
+        base := coalesce(m.options -> 'reference' ->> c.name, c.levels[1]);
+        IF cardinality(c.levels) > 10000 THEN
+            RAISE program_limit_exceeded USING MESSAGE = format('column "%s" has %s values, more than 10000', c.name, cardinality(c.levels)),
                 HINT = 'Is it a key? Leave it out, or group its values in the source.';
-        ELSIF base <> ALL (seen) THEN
+        ELSIF base <> ALL (c.levels) THEN
             RAISE invalid_parameter_value USING MESSAGE = format('column "%s" has no value "%s" to refer to', c.name, base);
         END IF;
-        FOREACH level IN ARRAY coalesce(array_remove(seen, base), '{}') LOOP
+        FOREACH level IN ARRAY coalesce(array_remove(c.levels, base), '{}') LOOP
             expression := format('(s.%I::text COLLATE "C" = %L)::integer', c.name, level);
             RETURN NEXT;
         END LOOP;
