@@ -192,7 +192,8 @@ $$;
 
 COMMENT ON FUNCTION behavior_outcome IS 'the expression of what happened in a row of a behavior model';
 
--- The query of the levels of categories, by the number of the column, from one scan.
+-- The query of the levels of categories, by the number of the column, from one scan;
+-- NULL without categories.
 CREATE FUNCTION level_query(m model, condition text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -204,7 +205,8 @@ BEGIN ATOMIC
         string_agg(format('(s.%I)', c.name), ', ' ORDER BY c.n),
         string_agg(format('SELECT %2$s AS n, s.%1$I::text COLLATE "C" AS level, row_number() OVER (ORDER BY %3$s) AS place
             FROM s WHERE s."is other than %2$s" = 0 AND s.%1$I IS NOT NULL', c.name, c.n, c.ordering), ' UNION ALL ' ORDER BY c.n))
-    FROM behavior_columns(m) c WHERE NOT c.is_number;
+    FROM behavior_columns(m) c WHERE NOT c.is_number
+    HAVING count(*) > 0;
 END;
 
 COMMENT ON FUNCTION level_query IS 'the query of the levels that the categories of a behavior model have';

@@ -216,7 +216,8 @@ SELECT id, class, term, estimate, std_error FROM choice.coefficient ORDER BY id;
 SELECT classes, n, parameters, log_likelihood, null_log_likelihood FROM choice.fit;
 SELECT * FROM choice.evaluation;
 SELECT actual, predicted, n FROM choice.confusion ORDER BY 1, 2;
-SELECT choice.score(v), choice.predict_class(v) FROM visitor v WHERE visitor_id <= 2 ORDER BY visitor_id;
+SELECT ARRAY(SELECT round(p::numeric, 6) FROM unnest(choice.score(v)) WITH ORDINALITY u(p, n) ORDER BY n) AS score, choice.predict_class(v)
+FROM visitor v WHERE visitor_id <= 2 ORDER BY visitor_id;
 SELECT * FROM (SELECT * FROM visitor WHERE visitor_id = 1) v, choice.explain(v);
 SELECT choice.score(r), choice.predict_class(r) FROM (SELECT 1 AS a, NULL::integer AS b) r;
 SELECT drop_model('choice');
