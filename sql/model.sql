@@ -257,9 +257,10 @@ BEGIN
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
         holdout := CASE WHEN n < 500 THEN 0 ELSE least(0.1, 10000.0 / n) END;
     END IF;
-    -- Chosen by a hash of the pair, so that nothing has to be stored.
+    -- Chosen by a hash of the pair, so that nothing has to be stored; of its hash, as
+    -- that of a record is a sum, by which items would be held out together for all users.
     IF holdout > 0 THEN
-        held_out := format('pg_catalog.hash_record_extended(ROW(s.%I, s.%I), %s)
+        held_out := format('pg_catalog.hashint8extended(pg_catalog.hash_record_extended(ROW(s.%I, s.%I), 0), %s)
                 OPERATOR(pg_catalog.&) 1073741823 OPERATOR(pg_catalog.<) %s',
             m.user_column, m.item_column, m.options ->> 'seed', round(holdout * 1073741824));
     END IF;
