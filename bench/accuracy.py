@@ -5,6 +5,8 @@
 
 TASK is one of
     ratings   RMSE and MAE of predicted ratings: five folds at random
+    generate  no measurement: writes ratings.csv of 3,000 users and 1,500 items with planted
+              factors, biases, noise and long tails
     time      lists of 20 for the fifth of the likes that came last
     users     lists of 20 for users that were not there at the fit, in five folds of
               users: from four fifths of their likes to the others
@@ -41,15 +43,15 @@ N_FOLDS = 5
 LENGTH = 20
 LIKE = 4
 
+PEARSON = {"similarity": "pearson_baseline", "center": "baseline", "k": 100000, "shrinkage": 100}
+
 OWN_RATINGS = {
     "socrec: baseline": ("baseline", {}),
     "socrec: slope_one": ("slope_one", {}),
     "socrec: item_knn": ("item_knn", {}),
     "socrec: user_knn": ("user_knn", {}),
-    "socrec: item_knn, pearson_baseline, k 40": (
-        "item_knn", {"similarity": "pearson_baseline", "center": "baseline", "k": 40, "shrinkage": 100}),
-    "socrec: user_knn, pearson_baseline, k 40": (
-        "user_knn", {"similarity": "pearson_baseline", "center": "baseline", "k": 40, "shrinkage": 100}),
+    "socrec: item_knn, pearson_baseline, all neighbors": ("item_knn", PEARSON),
+    "socrec: user_knn, pearson_baseline, all neighbors": ("user_knn", PEARSON),
     "socrec: als": ("als", {}),
     "socrec: bayes_mf": ("bayes_mf", {}),
     "socrec: bayes_mf, 32 factors": ("bayes_mf", {"factors": 32}),
@@ -60,9 +62,12 @@ OWN_LISTS = {
     "socrec: item_knn": ("item_knn", {}),
     "socrec: user_knn": ("user_knn", {}),
     "socrec: ease": ("ease", {}),
-    "socrec: ease, unpruned, 100": ("ease", {"l2": 100, "k": 0}),
+    **{f"socrec: ease, unpruned, {l2}": ("ease", {"l2": l2, "k": 0}) for l2 in (100, 300)},
     "socrec: slim": ("slim", {}),
     "socrec: ials": ("ials", {}),
+    **{f"socrec: ials, factors {f}, unobserved_weight {w}, regularization {r}":
+       ("ials", {"factors": f, "unobserved_weight": w, "regularization": r})
+       for f in (64, 128) for w in (0.1, 0.3, 1) for r in (0.001, 0.003, 0.01)},
     "socrec: bpr": ("bpr", {}),
 }
 
@@ -100,6 +105,22 @@ def split_users(ratings, folder):
         write(train, folder / f"{k}.train.csv")
         write(likes[~there & ~hidden & known], folder / f"{k}.seen.csv")
         write(likes[~there & hidden & known], folder / f"{k}.test.csv")
+
+
+def generate(folder):
+    """A rating is a mean, biases, eight factors and noise of deviation 0.6, in halves from 0.5 to 5."""
+    generator = np.random.default_rng(SEED)
+    n_users, n_items = 3000, 1500
+    users, items = (generator.normal(0, 0.45, (n, 8)) for n in (n_users, n_items))
+    count = np.minimum(20 + generator.geometric(0.02, n_users), n_items // 2)
+    popularity = 1 / (np.arange(n_items) + 20.0)
+    user = np.repeat(np.arange(n_users), count)
+    item = np.concatenate([generator.choice(n_items, c, False, popularity / popularity.sum()) for c in count])
+    rating = (3.5 + generator.normal(0, 0.4, n_users)[user] + generator.normal(0, 0.5, n_items)[item]
+              + (users[user] * items[item]).sum(axis=1) + generator.normal(0, 0.6, len(user)))
+    rating = np.clip(np.round(rating * 2) / 2, 0.5, 5)
+    frame = pd.DataFrame({"user": user, "item": item, "rating": rating, "time": generator.permutation(len(user))})
+    write(frame, folder / "ratings.csv")
 
 
 SPLITS = {"ratings": split_ratings, "time": split_time, "users": split_users}
@@ -232,6 +253,10 @@ def table(results, task):
 def main():
     task, folder = sys.argv[1], pathlib.Path(sys.argv[2])
     pattern = sys.argv[3] if len(sys.argv) > 3 else ""
+    if task == "generate":
+        folder.mkdir(exist_ok=True)
+        generate(folder)
+        return
     path = folder / "results.csv"
     if not (folder / task).exists():
         (folder / task).mkdir()

@@ -71,6 +71,9 @@ RATINGS = {
         "KNNBaseline", sim_options=PEARSON | {"user_based": False}, **KNN),
     "Surprise KNNBaseline, users, pearson_baseline": surprise(
         "KNNBaseline", sim_options=PEARSON | {"user_based": True}, **KNN),
+    **{f"Surprise KNNBaseline, {side}, pearson_baseline, all neighbors": surprise(
+        "KNNBaseline", sim_options=PEARSON | {"user_based": side == "users"}, k=100000, verbose=False)
+       for side in ("items", "users")},
     "Surprise SlopeOne": surprise("SlopeOne"),
     "Surprise CoClustering": surprise("CoClustering", random_state=SEED),
     "Surprise NMF": surprise("NMF", random_state=SEED),

@@ -174,7 +174,7 @@ BEGIN ATOMIC
         WHEN 'ials' THEN '{"factors": 64, "iterations": 10, "unobserved_weight": 0.3, "regularization": 0.005,
             "regularization_exponent": 1, "solver": "gradients"}'::jsonb
         WHEN 'als' THEN '{"factors": 32, "iterations": 15, "regularization": 0.12}'
-        WHEN 'bayes_mf' THEN '{"factors": 16, "burn_in": 20, "samples": 40, "thin": 4}'
+        WHEN 'bayes_mf' THEN '{"factors": 16, "burn_in": 10, "samples": 50, "thin": 2}'
         WHEN 'bpr' THEN '{"factors": 64, "iterations": 60, "learning_rate": 0.1, "regularization": 0.01, "adagrad": true}'
     END;
 END;
