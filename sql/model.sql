@@ -315,7 +315,8 @@ BEGIN
         EXECUTE statement;
     END LOOP;
     IF is_tracked THEN
-        EXECUTE format('UPDATE %I.tracked SET state = $1, refreshes = CASE WHEN $2 THEN refreshes + 1 ELSE 0 END', m.name)
+        EXECUTE format('WITH former AS (DELETE FROM %1$I.tracked RETURNING refreshes)
+            INSERT INTO %1$I.tracked SELECT $1, CASE WHEN $2 THEN coalesce((SELECT f.refreshes FROM former f), 0) + 1 ELSE 0 END', m.name)
             USING state, from_changes;
     END IF;
     EXECUTE format('ANALYZE %1$I.fit, %1$I.item (id, %2$I, rating_count, bias)', m.name, m.item_column);

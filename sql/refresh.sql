@@ -58,7 +58,9 @@ BEGIN
     END IF;
     PERFORM socrec.track_changes(m.name, source_clause::regclass,
         array_remove(ARRAY[m.user_column, m.item_column, m.rating_column], NULL));
-    EXECUTE format('CREATE TABLE %I.tracked AS SELECT NULL::jsonb AS state, 0 AS refreshes', m.name);
+    -- Cheaper to write; a crash empties both, and what is not known is read anew.
+    EXECUTE format('ALTER TABLE %I.change SET UNLOGGED', m.name);
+    EXECUTE format('CREATE UNLOGGED TABLE %I.tracked (state jsonb, refreshes integer NOT NULL)', m.name);
     EXECUTE format('COMMENT ON TABLE %I.tracked IS %L', m.name,
         'what the last fit or refresh found that the log of changes does not tell; null: it cannot be relied on');
 END
@@ -142,7 +144,8 @@ BEGIN
         EXECUTE format('SELECT coalesce(t.state = $1, false) AND NOT EXISTS (SELECT FROM %1$I.change),
                 coalesce(t.state = $1, false) AND t.refreshes < $2 FROM %1$I.tracked t', m.name)
             INTO unchanged, from_changes USING socrec.tracked_state(m.name, NULL), max_refreshes;
-        from_changes := from_changes AND socrec.follows_changes(m);
+        unchanged := coalesce(unchanged, false);
+        from_changes := coalesce(from_changes, false) AND socrec.follows_changes(m);
     END IF;
     IF from_changes AND NOT unchanged THEN
         EXECUTE format('SELECT count(DISTINCT c.%I) FROM %I.change c', m.user_column, m.name) INTO changed_users;
