@@ -202,12 +202,7 @@ BEGIN
     plan := ROW(source, NULL, user_column, item_column, rating_column, time_column, NULL, NULL, NULL, NULL, NULL, NULL,
         split, socrec.evaluation_options(options), caller_path)::socrec.evaluation_plan;
     IF source IS NULL THEN
-        SELECT given INTO missing FROM unnest(models) given
-            WHERE NOT EXISTS (SELECT FROM socrec.model r WHERE r.name = given) LIMIT 1;
-        IF FOUND THEN
-            RAISE undefined_object USING MESSAGE = format('model "%s" does not exist', missing),
-                HINT = 'SELECT name FROM socrec.models lists them.';
-        END IF;
+        PERFORM socrec.find_model(given) FROM unnest(models) given;
         SELECT * INTO m FROM socrec.model r WHERE r.name = models[1];
         IF EXISTS (SELECT FROM socrec.model r WHERE r.name = ANY (models)
                 AND (r.source, r.user_column, r.item_column, r.rating_column) IS DISTINCT FROM

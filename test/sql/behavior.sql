@@ -142,6 +142,7 @@ SELECT buying.score(r) FROM (SELECT NULL::integer AS a, NULL AS c, 0 AS b) r;
 -- a recommender's functions refuse it, and the other way round
 CALL materialize('buying');
 SELECT track_drift('buying');
+SELECT compare(models => '{buying}');
 SELECT likelihood_ratio_test('buying', 'nothing');
 SELECT drop_model('buying');
 
