@@ -274,6 +274,10 @@ CREATE SCHEMA "mix/baseline";
 SELECT create_model('mix', 'visit', 'member', 'page', 'stars', 'hybrid', '{"parts": [{"method": "item_knn", "weight": 1}, {"method": "baseline", "weight": 1}]}');
 DROP SCHEMA "mix/baseline";
 SELECT count(*) FROM model;
+-- memory is refused before it is taken
+SET maintenance_work_mem = '1MB';
+SELECT hybrid_weights('SELECT i / 200, i % 200 FROM generate_series(1, 20000) i', model_options('hybrid', '{}', false));
+RESET maintenance_work_mem;
 -- by hand, with options that SQL would have refused
 SELECT hybrid_weights('TABLE visit', '{}');
 SELECT hybrid_weights('TABLE visit', '{"depth": 5, "parts": [{"method": "popular", "options": {}}]}');
