@@ -385,6 +385,9 @@ make_model(SweepArea *area, Budget *budget)
 				   precision + (Size) i * width, solved * sizeof(float));
 		memcpy(prior->shift + (Size) s * solved, shift, solved * sizeof(float));
 	}
+	/* Least squares treat both sides alike. */
+	if (!plan->sampling)
+		model->item_prior = prior;
 	return model;
 }
 

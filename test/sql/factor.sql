@@ -172,6 +172,17 @@ FROM grown.item i CROSS JOIN LATERAL unnest((SELECT top_factors(b.items, i.facto
 SELECT count(*) > 0 AS recommended FROM seen s CROSS JOIN LATERAL grown.recommend(s.user_id, 20) r WHERE s.item_id = 7 AND r.item_id > 1000;
 ROLLBACK;
 SELECT drop_model('grown');
+-- of ratings, with biases: an item that is folded in from all its users is where the fit left it
+CREATE TEMPORARY TABLE rated AS
+    SELECT f.* FROM item_factors('TABLE seen', 0, 'als', model_options('als', '{"factors": 3, "iterations": 400, "regularization": 0.3}', true)) f;
+SELECT count(*), bool_and(abs(i.factors[2] - x.factors[2]) + abs(i.factors[3] - x.factors[3]) + abs(i.factors[4] - x.factors[4]) + abs(i.factors[5] - x.factors[5]) < 1e-3) AS same,
+    bool_and(cardinality(x.factors) = 5 AND x.factors[1] = 1) AS shape, bool_or(abs(i.factors[5]) > 0.01) AS biased
+FROM rated i CROSS JOIN rated p CROSS JOIN LATERAL (
+    SELECT factor_exchange(p.item_prior, fold_in(p.item_prior, u.factors, s.rating)) AS factors
+    FROM seen s CROSS JOIN LATERAL (
+        SELECT factor_exchange(p.prior, fold_in(p.prior, j.factors, t.rating)) AS factors FROM seen t JOIN rated j USING (item_id) WHERE t.user_id = s.user_id) u
+    WHERE s.item_id = i.item_id) x
+WHERE p.id = 1 AND i.id % 7 = 1;
 -- predictions are preferences, also of ratings that are weights
 SELECT source, min(prediction) > -1 AS low, max(prediction) < 2 AS high FROM kept.prediction_error e
     CROSS JOIN LATERAL (SELECT e.predicted) p(prediction) GROUP BY 1 ORDER BY 1;
