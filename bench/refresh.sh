@@ -62,7 +62,7 @@ for table in "$@"; do
                 DELETE FROM bench_rating r USING changed c WHERE r.user_id = c.user_id AND hashint8extended(r.item_id, $salt) & 31 = 0;
                 INSERT INTO bench_rating SELECT c.user_id, r.item_id, 3 FROM changed c JOIN bench_rating r ON r.user_id = c.user_id + 1
                     WHERE hashint8extended(r.item_id, $salt) & 15 = 1 ON CONFLICT DO NOTHING;
-                INSERT INTO bench_rating SELECT c.user_id, 1000000 + $salt, 3 FROM changed c LIMIT 3"
+                INSERT INTO bench_rating SELECT c.user_id, 1000000 + $salt, 3 FROM changed c LIMIT 3 ON CONFLICT DO NOTHING"
             timed "CALL socrec.refresh('bench_model')"
         done | tail -n "$runs" | report | sed "s/^/refresh after $percent %: /"
         sql -c 'VACUUM bench_model.item'
