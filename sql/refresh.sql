@@ -171,6 +171,12 @@ BEGIN
     PERFORM socrec.refuse_part(name);
     IF state.unchanged THEN
         m.fitted_at := now();
+    ELSIF socrec.factor_options(m.method) IS NOT NULL THEN
+        IF (m.options ->> 'track_changes')::boolean THEN
+            EXECUTE format('DELETE FROM %I.change', name);
+        END IF;
+        PERFORM socrec.fold_in_items(m);
+        EXECUTE format('SELECT rating_count, user_count, item_count FROM %I.fit', name) INTO m.rating_count, m.user_count, m.item_count;
     ELSE
         m := socrec.fit_model(m, state.from_changes);
         m.fit_duration := fit_duration;

@@ -179,6 +179,20 @@ SELECT 'explicit, tfidf', f.* FROM follow_changes('times', '{"center": "none", "
 SELECT 'one neighbor', f.* FROM follow_changes(NULL, '{"k": 1}') f;
 SELECT 'all neighbors', f.* FROM follow_changes(NULL, '{"k": 500}') f;
 
+-- models with factors fold new items in, and leave the others as they are
+SELECT version FROM create_model('factors', 'visit', 'member', 'page', NULL, 'ials', '{"factors": 4, "holdout": 0, "track_changes": true}');
+CREATE TEMPORARY TABLE before AS SELECT * FROM factors.item;
+INSERT INTO visit SELECT u, 'newest', 4 FROM generate_series(1, 20) u;
+CALL refresh('factors');
+SELECT version, item_count - (SELECT count(*) FROM before) AS added FROM model WHERE name = 'factors';
+SELECT count(*) FROM factors.similar_items('newest', 3);
+SELECT count(*) AS changed FROM (TABLE before EXCEPT TABLE factors.item) d;
+SELECT count(*) FROM factors.change;
+CALL refresh('factors');
+SELECT drop_model('factors');
+DELETE FROM visit WHERE page = 'newest';
+DROP TABLE before;
+
 -- partitions
 CREATE TABLE parted (member integer, page text, stars real, PRIMARY KEY (member, page)) PARTITION BY RANGE (member);
 CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM (1) TO (30);
