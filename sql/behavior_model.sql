@@ -69,11 +69,12 @@ END;
 COMMENT ON FUNCTION behavior_roles IS 'the columns of a behavior model that are not features';
 
 -- The share of rows to hold out, by a hash: of whole choice sets and clusters, else
--- of what the model sees of a row, so that equal rows are on one side.
+-- of what the model sees of a row, so that equal rows are on one side.  The hash of
+-- a hash, as that of a record is a sum.
 CREATE FUNCTION behavior_hash(m model, seed bigint, sample_columns text[]) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-    SELECT format('(pg_catalog.hash_record_extended(ROW(%s), %s) OPERATOR(pg_catalog.&) 1073741823)',
+    SELECT format('(pg_catalog.hashint8extended(pg_catalog.hash_record_extended(ROW(%s), 0), %s) OPERATOR(pg_catalog.&) 1073741823)',
         string_agg(format('s.%I', c.name), ', ' ORDER BY c.n), seed)
     FROM unnest(CASE WHEN m.options -> 'choice_set' <> 'null' THEN ARRAY[m.options ->> 'choice_set']
         WHEN m.options -> 'cluster' <> 'null' THEN ARRAY[m.options ->> 'cluster'] ELSE sample_columns END) WITH ORDINALITY c(name, n);
