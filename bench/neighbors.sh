@@ -13,6 +13,7 @@
 # of peers without the server's; memory is the private memory of all processes and the
 # shared memory of the search.
 set -euo pipefail
+source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 runs=${RUNS:-3}
 processes=${PROCESSES:-2}
@@ -23,8 +24,6 @@ trap 'rm -rf "$scratch"' EXIT
 export PGOPTIONS="-c jit=off -c maintenance_work_mem=8GB -c max_parallel_workers_per_gather=0 -c max_parallel_maintenance_workers=$((processes - 1))"
 options='{"holdout": 0, "center": "none", "shrinkage": 0, "k": 100}'
 
-sql() { psql -XqAt -v ON_ERROR_STOP=1 "$@"; }
-median() { sort -n | awk '{a[NR] = $1} END {print a[int((NR + 1) / 2)]}'; }
 shared() { du -sk /dev/shm | cut -f 1; }
 
 # Runs create_model; appends seconds, those of its parts, CPU seconds and the peak of

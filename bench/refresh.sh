@@ -11,13 +11,11 @@
 # items.  Medians of RUNS runs (3): seconds, and seconds of the processor, of all
 # processes of the session: there are no parallel workers.
 set -euo pipefail
+source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 runs=${RUNS:-3}
 percents=${PERCENT:-0.01 0.1 1}
 export PGOPTIONS='-c max_parallel_workers_per_gather=0 -c max_parallel_maintenance_workers=0 -c jit=off -c maintenance_work_mem=4GB -c client_min_messages=error'
-
-sql() { psql -XqAt -v ON_ERROR_STOP=1 "$@"; }
-median() { sort -n | awk '{a[NR] = $1} END {print a[int((NR + 1) / 2)]}'; }
 
 # Seconds of the clock and of the processor that a statement takes.
 timed() {

@@ -12,14 +12,13 @@
 # SECONDS_EACH (20).  Prints a Markdown table; CPU is that of the server's processes a
 # call, which other work on the machine changes less than it does the rest.
 set -euo pipefail
+source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
 clients=${CLIENTS:-2}
 seconds=${SECONDS_EACH:-20}
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 export PGOPTIONS='-c maintenance_work_mem=8GB -c client_min_messages=warning'
-
-sql() { psql -XqAt -v ON_ERROR_STOP=1 "$@"; }
 
 # CPU seconds of the processes that serve pgbench.
 cpu() {
