@@ -11,8 +11,11 @@ use warnings FATAL => 'all';
 
 use File::Basename;
 use File::Spec;
+use File::Basename;
+use lib dirname(__FILE__);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Process;
 use Test::More;
 use Time::HiRes qw(time);
 
@@ -85,26 +88,16 @@ $node->safe_psql('postgres', q{
 my $describe = q{SELECT md5(string_agg(d::text, ',' ORDER BY n)) FROM ROWS FROM (socrec.describe_ratings('wide'))
 	WITH ORDINALITY AS d(section, metric, value, n)};
 
-# Result and DEBUG1 messages of the statements.
-sub run_debug
-{
-	my ($sql) = @_;
-	my ($out, $err);
-
-	$node->psql('postgres', "SET client_min_messages = debug1; $sql", stdout => \$out, stderr => \$err);
-	return ($out, $err);
-}
-
-my ($parallel, $messages) = run_debug($describe);
+my ($parallel, $messages) = run_debug($node, $describe);
 like($messages, qr/socrec_overlap in this process and [12] of 2 workers/, 'workers are started');
-my ($serial, $none) = run_debug("SET max_parallel_maintenance_workers = 0; $describe");
+my ($serial, $none) = run_debug($node, "SET max_parallel_maintenance_workers = 0; $describe");
 unlike($none, qr/in this process/, 'no workers where none are allowed');
 is($serial, $parallel, '... with the same result');
 
 # Workers that cannot be had: all are taken.
 $node->append_conf('postgresql.conf', 'max_parallel_workers = 0');
 $node->reload;
-my ($alone, $launched) = run_debug($describe);
+my ($alone, $launched) = run_debug($node, $describe);
 like($launched, qr/and 0 of 2 workers/, 'no workers where none are free');
 is($alone, $parallel, '... with the same result');
 $node->append_conf('postgresql.conf', 'max_parallel_workers = 8');
@@ -114,7 +107,7 @@ $node->reload;
 SKIP:
 {
 	skip 'there is no prlimit here', 3 unless system('prlimit --version >/dev/null 2>&1') == 0;
-	my ($small, $fallback) = run_debug(
+	my ($small, $fallback) = run_debug($node,
 		"SELECT pg_backend_pid() AS pid \\gset\n\\setenv PID :pid\n\\! prlimit --pid \$PID --fsize=1000000:\n$describe;\n"
 		  . "\\! prlimit --pid \$PID --fsize=unlimited:\n$describe");
 	like($fallback, qr/no shared memory of \d+ bytes, no workers/, 'no shared memory, no workers');
@@ -139,10 +132,10 @@ is($node->safe_psql('postgres', q{
 cmp_ok(time - $started, '<', 20, '... soon');
 ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'parallel worker'}),
 	'... and its workers');
-is((run_debug($describe))[0], $parallel, '... and does no harm');
+is((run_debug($node, $describe))[0], $parallel, '... and does no harm');
 
 # The scan, when the planner wants it so.
-my ($scanned) = run_debug(q{
+my ($scanned) = run_debug($node, q{
 	SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; SET max_parallel_maintenance_workers = 0;
 	LOAD 'auto_explain'; SET auto_explain.log_min_duration = 0; SET auto_explain.log_nested_statements = on; SET auto_explain.log_analyze = on;
 	} . $describe);

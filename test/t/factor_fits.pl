@@ -5,8 +5,11 @@
 use strict;
 use warnings FATAL => 'all';
 
+use File::Basename;
+use lib dirname(__FILE__);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Process;
 use Test::More;
 use Time::HiRes qw(time);
 
@@ -31,40 +34,25 @@ $node->safe_psql('postgres', q{
 	SELECT name FROM socrec.create_model('films', 'SELECT * FROM sample WHERE item_id < 100', method => 'als');
 });
 
-# Result and DEBUG1 messages of the statements.
-sub run_debug
-{
-	my ($sql) = @_;
-	my ($out, $err);
-
-	$node->psql('postgres', "SET client_min_messages = debug1; $sql", stdout => \$out, stderr => \$err);
-	return ($out, $err);
-}
-
 my $bayes = q{SELECT digest('bayes_mf', '{"samples": 5, "thin": 2, "burn_in": 5}')};
 my $expected;
 foreach my $fit ($bayes, q{SELECT digest('als', '{}')})
 {
-	my ($parallel, $messages) = run_debug($fit);
+	my ($parallel, $messages) = run_debug($node, $fit);
 	like($messages, qr/socrec_sweep in this process and [12] of 2 workers/, "$fit: workers are started");
-	my ($serial, $none) = run_debug("SET max_parallel_maintenance_workers = 0; $fit");
+	my ($serial, $none) = run_debug($node, "SET max_parallel_maintenance_workers = 0; $fit");
 	unlike($none, qr/in this process/, '... but not where none are allowed');
 	is($serial, $parallel, '... with the same result');
 	$expected //= $parallel;
 }
 $node->append_conf('postgresql.conf', 'max_parallel_workers = 0');
 $node->reload;
-my ($alone, $launched) = run_debug($bayes);
+my ($alone, $launched) = run_debug($node, $bayes);
 like($launched, qr/socrec_sweep in this process and 0 of 2 workers/, 'no workers where none are free');
 is($alone, $expected, '... with the same result');
 $node->append_conf('postgresql.conf', 'max_parallel_workers = 8');
 $node->reload;
 
-# What a fit that fails could leave; the server's own segments are small.
-sub large_segments
-{
-	return scalar grep { -s $_ > 2 * 1024 * 1024 } glob $node->data_dir . '/pg_dynshmem/*';
-}
 my $state_query = q{SELECT md5(string_agg(i::text, ',' ORDER BY id)) FROM films.item i};
 my $state = $node->safe_psql('postgres', $state_query);
 
@@ -74,9 +62,9 @@ sub check_nothing_left
 
 	ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'parallel worker'}),
 		"$after: no worker is left");
-	is(large_segments(), 0, '... nor shared memory');
+	is(large_segments($node), 0, '... nor shared memory');
 	is($node->safe_psql('postgres', $state_query), $state, '... the old model is');
-	is((run_debug($bayes))[0], $expected, '... and the next fit is none the worse');
+	is((run_debug($node, $bayes))[0], $expected, '... and the next fit is none the worse');
 	return;
 }
 

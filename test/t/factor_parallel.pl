@@ -5,8 +5,11 @@
 use strict;
 use warnings FATAL => 'all';
 
+use File::Basename;
+use lib dirname(__FILE__);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Process;
 use Test::More;
 use Time::HiRes qw(time);
 
@@ -26,16 +29,6 @@ $node->safe_psql('postgres', q{
 	SELECT name FROM socrec.create_model('liked', 'sample', rating_column => NULL, method => 'ials', options => '{"holdout": 0, "factors": 20}');
 });
 
-# Result and DEBUG1 messages of the statements.
-sub run_debug
-{
-	my ($sql) = @_;
-	my ($out, $err);
-
-	$node->psql('postgres', "SET client_min_messages = debug1; $sql", stdout => \$out, stderr => \$err);
-	return ($out, $err);
-}
-
 sub fit
 {
 	my ($query, $options) = @_;
@@ -48,20 +41,20 @@ foreach my $case (
 	[ 'SELECT user_id, item_id FROM sample', '{"factors": 33, "iterations": 2, "seed": 7}' ],
 	[ 'TABLE sample', '{"factors": 12, "iterations": 2, "solver": "cholesky"}' ])
 {
-	my ($parallel, $messages) = run_debug(fit(@$case));
+	my ($parallel, $messages) = run_debug($node, fit(@$case));
 	like($messages, qr/socrec_ials_solve in this process and [12] of [12] workers/, "$case->[1]: workers are started");
-	my ($serial, $none) = run_debug('SET max_parallel_maintenance_workers = 0; ' . fit(@$case));
+	my ($serial, $none) = run_debug($node, 'SET max_parallel_maintenance_workers = 0; ' . fit(@$case));
 	unlike($none, qr/in this process/, '... but not where none are allowed');
 	is($serial, $parallel, '... with the same result');
 }
-my (undef, $small) = run_debug(fit('SELECT * FROM sample WHERE user_id < 100', '{"factors": 10, "iterations": 1}'));
+my (undef, $small) = run_debug($node, fit('SELECT * FROM sample WHERE user_id < 100', '{"factors": 10, "iterations": 1}'));
 unlike($small, qr/in this process and [12]/, 'no workers for a small table');
 
 # Lists of all users, in workers and without, are those of each by himself.
 my $lists = q{SELECT md5(string_agg(r::text, ',' ORDER BY user_id, rank)) FROM liked.recommend_all(15) r};
-my ($parallel, $messages) = run_debug($lists);
+my ($parallel, $messages) = run_debug($node, $lists);
 like($messages, qr/socrec_factor_lists in this process and [12] of [12] workers/, 'lists are made in workers');
-is((run_debug("SET max_parallel_maintenance_workers = 0; $lists"))[0], $parallel, '... which are the same in one process');
+is((run_debug($node, "SET max_parallel_maintenance_workers = 0; $lists"))[0], $parallel, '... which are the same in one process');
 is($node->safe_psql('postgres', q{
 	SELECT count(*), count(*) FILTER (WHERE (abs(a.score - b.score) < 1e-5 AND (a.item_id = b.item_id OR abs(a.score - b.score) < 1e-6)) IS NOT TRUE)
 	FROM liked.recommend_all(15) a
@@ -74,12 +67,8 @@ $node->psql('postgres', "SET maintenance_work_mem = '4MB'; " . fit('SELECT * FRO
 like($err, qr/fitting needs at least \d+ MB of memory, maintenance_work_mem allows 4 MB/, 'more memory than is allowed is refused');
 like($err, qr/HINT:  Raise maintenance_work_mem/, '... with what to do');
 
-sub large_segments
-{
-	return scalar grep { -s $_ > 2 * 1024 * 1024 } glob $node->data_dir . '/pg_dynshmem/*';
-}
 my $state_query = q{SELECT md5(string_agg(i::text, ',' ORDER BY id)), (SELECT count(*) FROM pg_namespace), (SELECT count(*) FROM liked.item_block) FROM liked.item i};
-my $before = large_segments();
+my $before = large_segments($node);
 my $state = $node->safe_psql('postgres', $state_query);
 
 sub check_nothing_left
@@ -88,7 +77,7 @@ sub check_nothing_left
 
 	ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'parallel worker'}),
 		"$after: no worker is left");
-	is(large_segments(), $before, '... nor shared memory');
+	is(large_segments($node), $before, '... nor shared memory');
 	is($node->safe_psql('postgres', $state_query), $state, '... the old model is');
 }
 

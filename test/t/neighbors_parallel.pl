@@ -6,8 +6,11 @@
 use strict;
 use warnings FATAL => 'all';
 
+use File::Basename;
+use lib dirname(__FILE__);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Process;
 use Test::More;
 use Time::HiRes qw(time);
 
@@ -43,16 +46,6 @@ $node->safe_psql('postgres', q{
 	SELECT name FROM socrec.create_model('films', 'SELECT * FROM sample WHERE item_id < 100');
 });
 
-# Result and DEBUG1 messages of the statements.
-sub run_debug
-{
-	my ($sql) = @_;
-	my ($out, $err);
-
-	$node->psql('postgres', "SET client_min_messages = debug1; $sql", stdout => \$out, stderr => \$err);
-	return ($out, $err);
-}
-
 sub digest
 {
 	my ($options) = @_;
@@ -69,24 +62,24 @@ foreach my $options (
 	q{similarity => 'jaccard'},
 	q{similarity => 'pearson', shrinkage => 10})
 {
-	my ($parallel, $messages) = run_debug(digest($options));
+	my ($parallel, $messages) = run_debug($node, digest($options));
 	like($messages, qr/socrec_find_neighbors in this process and [12] of 2 workers/, "$options: workers are started");
-	my ($serial, $none) = run_debug('SET max_parallel_maintenance_workers = 0; ' . digest($options));
+	my ($serial, $none) = run_debug($node, 'SET max_parallel_maintenance_workers = 0; ' . digest($options));
 	unlike($none, qr/in this process/, '... but not where none are allowed');
 	is($serial, $parallel, '... with the same result');
 	$expected //= $parallel;
 }
-my ($small, $unshared) = run_debug(q{SELECT count(*) FROM socrec.item_neighbors('SELECT * FROM sample WHERE user_id < 10')});
+my ($small, $unshared) = run_debug($node, q{SELECT count(*) FROM socrec.item_neighbors('SELECT * FROM sample WHERE user_id < 10')});
 unlike($unshared, qr/in this process/, 'no workers for a small table');
 
 # Users are the same matrix on its side.
 my $users = q{SELECT md5(string_agg(n::text, ',' ORDER BY id)) FROM socrec.user_neighbors('SELECT * FROM sample', k => 20) n};
-my ($users_parallel, $users_messages) = run_debug($users);
+my ($users_parallel, $users_messages) = run_debug($node, $users);
 like($users_messages, qr/socrec_find_neighbors in this process and [12] of 2 workers/, 'neighbors of users in workers');
-is((run_debug("SET max_parallel_maintenance_workers = 0; $users"))[0], $users_parallel, '... with the same result');
+is((run_debug($node, "SET max_parallel_maintenance_workers = 0; $users"))[0], $users_parallel, '... with the same result');
 
 # A model is written by the statement that searches.
-my ($models, $fits) = run_debug(join ';', map {
+my ($models, $fits) = run_debug($node, join ';', map {
 	"SET max_parallel_maintenance_workers = $_; SELECT count(*) FROM socrec.create_model('model_$_', 'sample', options => '{\"holdout\": 0}')"
 } 0, 2);
 like($fits, qr/socrec_find_neighbors in this process and [12] of 2 workers/, 'a model is fitted in workers');
@@ -96,14 +89,14 @@ is($node->safe_psql('postgres', 'SELECT count(*), count(*) FILTER (WHERE a::text
 # Workers that cannot be had: all are taken.
 $node->append_conf('postgresql.conf', 'max_parallel_workers = 0');
 $node->reload;
-my ($alone, $launched) = run_debug($cosine);
+my ($alone, $launched) = run_debug($node, $cosine);
 like($launched, qr/socrec_find_neighbors in this process and 0 of 2 workers/, 'no workers where none are free');
 is($alone, $expected, '... with the same result');
 $node->append_conf('postgresql.conf', 'max_parallel_workers = 8');
 $node->reload;
 
 # Memory for one process, but not for what others would find.
-my ($frugal, $room) = run_debug("SET maintenance_work_mem = '32MB'; SET max_parallel_maintenance_workers = 64; $cosine");
+my ($frugal, $room) = run_debug($node, "SET maintenance_work_mem = '32MB'; SET max_parallel_maintenance_workers = 64; $cosine");
 like($room, qr/no room for the neighbors of workers/, 'no workers without room for their neighbors');
 is($frugal, $expected, '... with the same result');
 
@@ -111,7 +104,7 @@ is($frugal, $expected, '... with the same result');
 SKIP:
 {
 	skip 'there is no prlimit here', 3 unless system('prlimit --version >/dev/null 2>&1') == 0;
-	my ($unlimited, $fallback) = run_debug(
+	my ($unlimited, $fallback) = run_debug($node,
 		"SELECT pg_backend_pid() AS pid \\gset\n\\setenv PID :pid\n\\! prlimit --pid \$PID --fsize=2000000:\n$cosine;\n"
 		  . "\\! prlimit --pid \$PID --fsize=unlimited:\n$cosine");
 	like($fallback, qr/no shared memory of \d+ bytes, no workers/, 'no shared memory, no workers');
@@ -119,11 +112,6 @@ SKIP:
 	unlike($fallback, qr/WARNING/, '... and nothing left behind');
 }
 
-# What a fit that fails could leave; the server's own segments are small.
-sub large_segments
-{
-	return scalar grep { -s $_ > 8 * 1024 * 1024 } glob $node->data_dir . '/pg_dynshmem/*';
-}
 my $state = $node->safe_psql('postgres', q{SELECT md5(string_agg(i::text, ',' ORDER BY id)) FROM films.item i});
 
 sub check_nothing_left
@@ -132,9 +120,9 @@ sub check_nothing_left
 
 	ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'parallel worker'}),
 		"$after: no worker is left");
-	is(large_segments(), 0, '... nor shared memory');
+	is(large_segments($node), 0, '... nor shared memory');
 	is($node->safe_psql('postgres', q{SELECT md5(string_agg(i::text, ',' ORDER BY id)) FROM films.item i}), $state, '... the old model is');
-	is((run_debug($cosine))[0], $expected, '... and the next fit is none the worse');
+	is((run_debug($node, $cosine))[0], $expected, '... and the next fit is none the worse');
 }
 
 # Stopped at ever later times, in a subtransaction.
@@ -167,7 +155,7 @@ foreach my $what (sort keys %victim)
 	my $pid = $session->query('SELECT pg_backend_pid()');
 
 	$session->query_until(qr/started/, "\\echo started\nSELECT count(*) FROM socrec.create_model('unfinished', 'many', options => '{\"similarity\": \"pearson\", \"center\": \"none\"}');\n");
-	$segments ||= large_segments() if $node->poll_query_until('postgres', qq{
+	$segments ||= large_segments($node) if $node->poll_query_until('postgres', qq{
 			SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'parallel worker' AND leader_pid = $pid});
 	ok($node->poll_query_until('postgres', qq{
 			SELECT coalesce(bool_or($victim{$what}), false) FROM (

@@ -6,8 +6,11 @@
 use strict;
 use warnings FATAL => 'all';
 
+use File::Basename;
+use lib dirname(__FILE__);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Process;
 use Test::More;
 use Time::HiRes qw(time);
 
@@ -40,27 +43,17 @@ sub digest
 	return qq{SELECT md5(string_agg(w::text, ',' ORDER BY id)) FROM socrec.item_weights('SELECT * FROM sample', '$method', '{"k": 20}') w};
 }
 
-# Result and DEBUG1 messages of the statements.
-sub run_debug
-{
-	my ($sql) = @_;
-	my ($out, $err);
-
-	$node->psql('postgres', "SET client_min_messages = debug1; $sql", stdout => \$out, stderr => \$err);
-	return ($out, $err);
-}
-
 my %expected;
 for my $method ('ease', 'slim', 'slope_one')
 {
 	my $messages;
 
-	($expected{$method}, $messages) = run_debug(digest($method));
+	($expected{$method}, $messages) = run_debug($node, digest($method));
 	like($messages, qr/socrec_$method in this process and [12] of 2 workers/, "$method: workers are started");
-	my ($serial, $none) = run_debug('SET max_parallel_maintenance_workers = 0; ' . digest($method));
+	my ($serial, $none) = run_debug($node, 'SET max_parallel_maintenance_workers = 0; ' . digest($method));
 	unlike($none, qr/in this process/, '... but not where none are allowed');
 	is($serial, $expected{$method}, '... with the same result');
-	my ($alone, $launched) = run_debug('SET max_parallel_workers = 0; ' . digest($method));
+	my ($alone, $launched) = run_debug($node, 'SET max_parallel_workers = 0; ' . digest($method));
 	like($launched, qr/socrec_$method in this process and 0 of 2 workers/, '... nor where none are to be had');
 	is($alone, $expected{$method}, '... with the same result');
 }
@@ -80,15 +73,10 @@ SKIP:
 # Refused before it is taken, with the number: 9,000 items need 4 bytes for each pair.
 for my $method ('ease', 'slim')
 {
-	my (undef, $refused) = run_debug(qq{SET maintenance_work_mem = '300MB'; SELECT count(*) FROM socrec.item_weights('SELECT * FROM many', '$method')});
+	my (undef, $refused) = run_debug($node, qq{SET maintenance_work_mem = '300MB'; SELECT count(*) FROM socrec.item_weights('SELECT * FROM many', '$method')});
 	like($refused, qr/ERROR:  fitting needs at least (3[2-9]\d|4\d\d) MB of memory, maintenance_work_mem allows 300 MB/, "$method: refused for its memory");
 }
 
-# What a fit that fails could leave; the server's own segments are small.
-sub large_segments
-{
-	return scalar grep { -s $_ > 8 * 1024 * 1024 } glob $node->data_dir . '/pg_dynshmem/*';
-}
 my $state_query = q{SELECT md5(string_agg(i::text, ',' ORDER BY id)) FROM films.item i};
 my $state = $node->safe_psql('postgres', $state_query);
 
@@ -98,9 +86,9 @@ sub check_nothing_left
 
 	ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'parallel worker'}),
 		"$after: no worker is left");
-	is(large_segments(), 0, '... nor shared memory');
+	is(large_segments($node), 0, '... nor shared memory');
 	is($node->safe_psql('postgres', $state_query), $state, '... the old model is');
-	is((run_debug(digest('ease')))[0], $expected{ease}, '... and the next fit is none the worse');
+	is((run_debug($node, digest('ease')))[0], $expected{ease}, '... and the next fit is none the worse');
 }
 
 # The leader is cancelled or ended, or a worker is, when there are workers.
@@ -142,7 +130,7 @@ append_to_file("$broken/$_", '') for qw(libopenblas.so.0 libblas.so.3 liblapack.
 	local $ENV{LD_LIBRARY_PATH} = $broken;
 	$node->start;
 }
-my ($none, $missing) = run_debug(digest('ease'));
+my ($none, $missing) = run_debug($node, digest('ease'));
 like($missing, qr/ERROR:  linear algebra is not available on this server\nDETAIL:  could not load library .*\nHINT:  Install BLAS and LAPACK/,
 	'without its libraries ease says so');
 is($node->safe_psql('postgres', "\\set VERBOSITY sqlstate\n" . digest('slim')), $expected{slim}, '... slim does without');
