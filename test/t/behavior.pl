@@ -131,6 +131,7 @@ SKIP:
 	$node->safe_psql('postgres', q{SELECT socrec.create_behavior_model('trial', 'bank', 'y', '{age,default,housing,loan}', options => '{"positive": "yes"}')});
 	is($node->safe_psql('postgres', q{SELECT string_agg(term || '=' || level || ' ' || problem, ', ' ORDER BY id) FROM trial.coefficient WHERE problem IS NOT NULL}),
 		'default=yes separated, loan=unknown collinear', 'what the data does not tell is named');
+	$node->safe_psql('postgres', q{SELECT socrec.drop_model('trial')});
 }
 
 SKIP:

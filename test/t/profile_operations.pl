@@ -104,7 +104,7 @@ my $state_query = q{
 my $state = $node->safe_psql('postgres', $state_query);
 my %command = (
 	create => qq{SELECT socrec.create_profiles('unfinished', $arguments)},
-	live => q{SELECT count(*) FROM "wide ""open""".user_profile},
+	live => q{SELECT count(*) FROM (TABLE "wide ""open""".user_profile UNION ALL TABLE "wide ""open""".user_profile UNION ALL TABLE "wide ""open""".user_profile) p},
 	refresh => q{SELECT socrec.refresh_profiles('stored')},
 	relearn => q{SELECT socrec.refresh_profiles('stored', relearn => true)},
 	kmeans => q{SELECT count(*) FROM socrec.kmeans('SELECT n, n::bigint * 7919 % 10007, n::bigint * 104729 % 10009 FROM generate_series(1, 200000) n', NULL::integer, 50)});
