@@ -37,24 +37,10 @@ typedef struct Batch
 	StoredModel *stored; /* NULL: fitted here */
 	const Method *method;
 	void *fitted;
-	const int32 *popularity; /* of columns */
+	const int32 *popularity; /* of columns: what they count for without a score */
 	Progress progress;
 	Budget part; /* of the ratings' budget, for what is fitted and more */
 } Batch;
-
-/*
- * What columns count for where the method has no score.
- */
-static const int32 *
-count_ratings(Batch *batch)
-{
-	const Ratings *ratings = batch->ratings;
-	int32 *count = budget_alloc(&batch->part, ratings->n_columns, sizeof(int32), "statistics");
-
-	for (int32 column = 0; column < ratings->n_columns; column++)
-		count[column] = (int32) (ratings->column_start[column + 1] - ratings->column_start[column]);
-	return count;
-}
 
 /*
  * Read the ratings and fit the method, or read the model that the queries are of
@@ -80,7 +66,7 @@ start_batch(Batch *batch, const char *query, const char *method, Jsonb *options,
 	{
 		batch->fitted = batch->method->fit(batch->ratings, is_explicit, options, &batch->part,
 										   &batch->progress);
-		batch->popularity = count_ratings(batch);
+		batch->popularity = ratings_counts(batch->ratings, &batch->part);
 	}
 	else
 	{

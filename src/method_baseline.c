@@ -38,8 +38,6 @@ baseline_fit(const Ratings *ratings, bool is_explicit, const NeighborArguments *
 	BaselineOptions options = neighborhood_baseline(given, false);
 	Baseline *baseline = budget_alloc(budget, 1, sizeof(Baseline), "statistics");
 
-	int32 *count = budget_alloc(budget, ratings->n_columns, sizeof(int32), "statistics");
-
 	baseline->is_explicit = is_explicit;
 	baseline->user_regularization = given->user_regularization;
 	baseline->n_columns = ratings->n_columns;
@@ -52,9 +50,8 @@ baseline_fit(const Ratings *ratings, bool is_explicit, const NeighborArguments *
 	{
 		baseline->minimum = Min(baseline->minimum, baseline->statistics->minimum[column]);
 		baseline->maximum = Max(baseline->maximum, baseline->statistics->maximum[column]);
-		count[column] = (int32) (ratings->column_start[column + 1] - ratings->column_start[column]);
 	}
-	baseline->count = count;
+	baseline->count = ratings_counts(ratings, budget);
 	return baseline;
 }
 

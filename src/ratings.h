@@ -121,6 +121,7 @@ extern Ratings *ratings_transpose(const Ratings *ratings, Budget *budget);
 extern void ratings_free(Ratings *ratings);
 extern int32 ratings_index(Ratings *ratings);
 
+extern int32 *ratings_counts(const Ratings *ratings, Budget *budget);
 extern RatingStatistics *ratings_describe(const Ratings *ratings, const BaselineOptions *options,
 										  Budget *budget);
 extern void ratings_center(Ratings *ratings, const RatingStatistics *statistics,

@@ -31,6 +31,19 @@ column_count(const Ratings *ratings, int32 column)
 }
 
 /*
+ * How many ratings each column has.
+ */
+int32 *
+ratings_counts(const Ratings *ratings, Budget *budget)
+{
+	int32 *count = budget_alloc(budget, ratings->n_columns, sizeof(int32), "statistics");
+
+	for (int32 column = 0; column < ratings->n_columns; column++)
+		count[column] = (int32) column_count(ratings, column);
+	return count;
+}
+
+/*
  * Biases of the columns, given those of the rows:
  *		b_c = sum(r - mean - b_r) / (column_regularization + count)
  */
