@@ -60,8 +60,7 @@ RETURNS TABLE (
 LANGUAGE sql STABLE PARALLEL UNSAFE COST 1000000 ROWS 10000
 AS $$
     SELECT w.*
-    FROM socrec.fit_item_weights($1, NULL::bigint, $2,
-        socrec.model_options($2, $3, socrec.query_width($1) OPERATOR(pg_catalog.>) 2)) w
+    FROM socrec.item_weights_typed($1, NULL::bigint, $2, $3) w
 $$;
 
 COMMENT ON FUNCTION item_weights IS
