@@ -110,13 +110,13 @@ AS $$
     FROM unnest(ARRAY['SELECT f.rating_mean, f.rating_min, f.rating_max, f.rating_count, f.user_count FROM %1$I.fit f',
             'SELECT i.%3$I, i.id, i.rating_count, i.mean, i.bias' || CASE WHEN m.method = 'item_knn' OR socrec.weight_options(m.method) IS NOT NULL THEN ', i.neighbors' ELSE '' END
                 || ' FROM %1$I.item i ORDER BY i.id']
-        || CASE m.method WHEN 'user_knn' THEN
+        || CASE WHEN m.method = 'user_knn' THEN
             ARRAY['SELECT u.%2$I, u.id, u.rating_count, u.mean, u.bias, u.neighbors FROM %1$I.user_neighbor u ORDER BY u.id']
-            WHEN 'slope_one' THEN
+            WHEN m.method = 'slope_one' THEN
             ARRAY['SELECT i.%3$I, i.id, i.rating_count, i.mean, i.bias, i.deviations FROM %1$I.item i ORDER BY i.id']
-        ELSE CASE WHEN socrec.factor_options(m.method) IS NULL THEN '{}'
-            ELSE ARRAY['SELECT (SELECT f.prior FROM %1$I.fit f LIMIT 1), i.factors FROM %1$I.item i ORDER BY i.id'] END
-        END) WITH ORDINALITY q(template, n)
+            WHEN socrec.factor_options(m.method) IS NOT NULL THEN
+            ARRAY['SELECT (SELECT f.prior FROM %1$I.fit f LIMIT 1), i.factors FROM %1$I.item i ORDER BY i.id']
+        ELSE '{}' END) WITH ORDINALITY q(template, n)
 $$;
 
 COMMENT ON FUNCTION stored_queries IS 'the queries that read what a model has stored';
@@ -132,9 +132,7 @@ LANGUAGE sql STABLE PARALLEL UNSAFE COST 1000000 ROWS 100000
 AS $$
     SELECT r.user_id, r.rank, r.item_id, r.score, r.source
     FROM socrec.find_model($1) m CROSS JOIN LATERAL socrec.fit_and_recommend(
-        socrec.fill_template(m, CASE WHEN m.rating_column IS NULL THEN 'SELECT r.%2$I, r.%3$I FROM %1$I.rating r'
-            ELSE 'SELECT r.%2$I, r.%3$I, r.rating FROM %1$I.rating r' END),
-        $2, $3, m.method, m.options, $4, socrec.stored_queries(m)) r
+        socrec.rating_query(m), $2, $3, m.method, m.options, $4, socrec.stored_queries(m)) r
 $$;
 
 COMMENT ON FUNCTION recommend_all IS

@@ -156,21 +156,6 @@ $$;
 
 COMMENT ON FUNCTION behavior_function_statements IS 'the statements that create a behavior model''s functions';
 
-CREATE FUNCTION execute_all(statements text[]) RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    statement text;
-BEGIN
-    FOREACH statement IN ARRAY statements LOOP
-        EXECUTE statement;
-    END LOOP;
-END
-$$;
-
-COMMENT ON FUNCTION execute_all IS 'executes statements, one after the other';
-
 -- Write down a fit.
 CREATE FUNCTION store_behavior(m model, f behavior_fit) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE

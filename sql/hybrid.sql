@@ -137,17 +137,13 @@ CREATE FUNCTION build_part(m model, hybrid text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    statement text;
 BEGIN
     PERFORM socrec.check_model(m);
     m.options := socrec.model_options(m.method, jsonb_strip_nulls(m.options), m.rating_column IS NOT NULL);
     EXECUTE format('CREATE SCHEMA %I', m.name);
     EXECUTE format('CREATE VIEW %1$I.rating WITH (security_invoker = true) AS SELECT r.%2$I, r.%3$I, r.rating, r.held_out FROM %4$I.rating r',
         m.name, m.user_column, m.item_column, hybrid);
-    FOREACH statement IN ARRAY socrec.model_statements(m) LOOP
-        EXECUTE statement;
-    END LOOP;
+    PERFORM socrec.execute_all(socrec.model_statements(m));
     DELETE FROM socrec.model r WHERE r.name = m.name;
     INSERT INTO socrec.model VALUES (m.*);
 END
@@ -280,8 +276,7 @@ BEGIN ATOMIC
         format('INSERT INTO %%1$I.part
             SELECT p.part, n.name, n.label, n.method, p.rank_weight, p.prediction_weight
             FROM socrec.hybrid_weights(%s, %s) p JOIN (VALUES %s) n(part, name, label, method) ON n.part = p.part',
-            replace(quote_literal(format('SELECT %I, %I%s FROM %I.rating WHERE NOT held_out', m.user_column, m.item_column,
-                CASE WHEN m.rating_column IS NULL THEN '' ELSE ', rating' END, m.name)), '%', '%%'),
+            replace(quote_literal(rating_query(m, training => true)), '%', '%%'),
             replace(quote_literal(m.options), '%', '%%'),
             (SELECT string_agg(replace(format('(%s, %L, %L, %L)', p.ordinality, p.name, substr(p.name, length(m.name) + 2), p.method), '%', '%%'),
                 ', ' ORDER BY p.ordinality) FROM hybrid_parts(m) WITH ORDINALITY p))]

@@ -174,8 +174,6 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    query text := format('SELECT %I, %I' || CASE WHEN m.rating_column IS NULL THEN '' ELSE ', rating' END || ' FROM %I.rating WHERE NOT held_out',
-        m.user_column, m.item_column, m.name);
     baseline text := format('item_regularization => %s, user_regularization => %s, baseline_epochs => %s',
         m.options ->> 'item_regularization', m.options ->> 'user_regularization', m.options ->> 'baseline_epochs');
     neighbors text := format('similarity => %L, min_support => %s, shrinkage => %s, center => %L, weighting => %L, min_similarity => %s, k => %s',
@@ -186,8 +184,7 @@ DECLARE
     statements text[];
 BEGIN
     IF m.method = 'hybrid' THEN
-        RETURN ARRAY(SELECT socrec.fill_template(m, s.template)
-            FROM unnest(socrec.hybrid_fit_statements(m)) WITH ORDINALITY s(template, n) ORDER BY s.n);
+        RETURN socrec.hybrid_fit_statements(m);
     END IF;
     -- Deleting keeps the old rows for those who still read them.  One statement
     -- reads the ratings, so that items and users come from one snapshot.
@@ -218,7 +215,7 @@ BEGIN
                     coalesce(sum(rating_count), 0), coalesce(max(user_count), 0), count(*)'
                 || CASE WHEN has_factors THEN ', (SELECT prior FROM fitted WHERE id = 1), (SELECT item_prior FROM fitted WHERE id = 1)' ELSE '' END || '
                 FROM fitted',
-            replace(quote_literal(query), '%', '%%'), baseline,
+            replace(quote_literal(socrec.rating_query(m, training => true)), '%', '%%'), baseline,
             CASE m.method WHEN 'item_knn' THEN replace(neighbors, '%', '%%') ELSE 'k => 0' END,
             replace(neighbors, '%', '%%'), replace(quote_literal(m.options), '%', '%%'),
             CASE WHEN from_changes THEN socrec.refresh_call(m) END)];
@@ -228,12 +225,11 @@ BEGIN
     IF m.method = 'user_knn' THEN
         statements := ARRAY['DELETE FROM %1$I.user_neighbor'] || statements;
     END IF;
-    RETURN ARRAY(SELECT socrec.fill_template(m, s.template)
-                 FROM unnest(statements) WITH ORDINALITY s(template, n) ORDER BY s.n);
+    RETURN statements;
 END
 $$;
 
-COMMENT ON FUNCTION fit_statements IS 'the statements that fit a model';
+COMMENT ON FUNCTION fit_statements IS 'templates of the statements that fit a model';
 
 -- recommend: the method's own candidates, then popular items to fill up.  The user
 -- stands in a subquery, so that the planner sees the average user in a prepared

@@ -229,6 +229,21 @@ $$;
 
 COMMENT ON FUNCTION execute_for_caller IS 'runs a statement under the search_path of the caller';
 
+CREATE FUNCTION execute_all(statements text[]) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    statement text;
+BEGIN
+    FOREACH statement IN ARRAY statements LOOP
+        EXECUTE statement;
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION execute_all IS 'executes statements, one after the other';
+
 -- Create the model's view of the ratings, its only way to them; and where changes
 -- are tracked, that of the ratings that came and went.  The source may
 -- be a query full of names of the caller's, so the view is created under the
@@ -291,6 +306,18 @@ $$;
 
 COMMENT ON FUNCTION create_rating_view IS 'creates the view through which a model reads its ratings';
 
+-- The ratings of a model as they are now, or those that it learns from: with their
+-- values, unless feedback is implicit.
+CREATE FUNCTION rating_query(m model, training boolean DEFAULT false) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT socrec.fill_template(m, 'SELECT r.%2$I, r.%3$I' || CASE WHEN m.rating_column IS NULL THEN '' ELSE ', r.rating' END
+        || ' FROM %1$I.rating r' || CASE WHEN training THEN ' WHERE NOT r.held_out' ELSE '' END)
+$$;
+
+COMMENT ON FUNCTION rating_query IS 'the query for the ratings of a model (user, item[, rating]): as they are now, or those that it learns from';
+
 -- Read the ratings and replace what the model has learned; if wished, from what has
 -- changed in them as far as that goes.
 CREATE FUNCTION fit_model(m model, from_changes boolean DEFAULT false) RETURNS model
@@ -299,7 +326,6 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     started timestamptz := clock_timestamp();
-    statement text;
     is_tracked boolean := (m.options ->> 'track_changes')::boolean;
     state jsonb;
 BEGIN
@@ -311,9 +337,7 @@ BEGIN
         state := socrec.check_tracked(m.name, NULL);
     END IF;
     PERFORM socrec.fit_parts(m);
-    FOREACH statement IN ARRAY socrec.fit_statements(m, from_changes) LOOP
-        EXECUTE statement;
-    END LOOP;
+    PERFORM socrec.execute_templates(m, socrec.fit_statements(m, from_changes));
     IF is_tracked THEN
         EXECUTE format('WITH former AS (DELETE FROM %1$I.tracked RETURNING refreshes)
             INSERT INTO %1$I.tracked SELECT $1, CASE WHEN $2 THEN coalesce((SELECT f.refreshes FROM former f), 0) + 1 ELSE 0 END', m.name)
@@ -382,8 +406,6 @@ CREATE FUNCTION build_model(m model, caller_path text) RETURNS model
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    statement text;
 BEGIN
     PERFORM socrec.check_model(m);
     m.options := socrec.model_options(m.method, m.options, m.rating_column IS NOT NULL);
@@ -391,13 +413,9 @@ BEGIN
     EXECUTE format('CREATE SCHEMA %I', m.name);
     PERFORM socrec.create_rating_view(m, caller_path);
     PERFORM socrec.build_part(p, m.name) FROM socrec.hybrid_parts(m) p;
-    FOREACH statement IN ARRAY socrec.model_statements(m) LOOP
-        EXECUTE statement;
-    END LOOP;
+    PERFORM socrec.execute_all(socrec.model_statements(m));
     IF (m.options ->> 'track_changes')::boolean THEN
-        FOREACH statement IN ARRAY socrec.tracking_statements(m) LOOP
-            EXECUTE socrec.fill_template(m, statement);
-        END LOOP;
+        PERFORM socrec.execute_templates(m, socrec.tracking_statements(m));
     END IF;
     m := socrec.fit_model(m);
     PERFORM socrec.begin_version(m);

@@ -496,15 +496,11 @@ BEGIN
     END IF;
     EXECUTE format('CREATE VIEW %I.event WITH (security_invoker = true) AS %s', r.name,
         socrec.event_query(r, format('%I.source', r.name)));
-    FOREACH statement IN ARRAY socrec.rating_set_statements(r, once) LOOP
-        EXECUTE statement;
-    END LOOP;
+    PERFORM socrec.execute_all(socrec.rating_set_statements(r, once));
     r.created_at := now();
     r.tracked := CASE WHEN (r.options ->> 'incremental')::boolean THEN socrec.tracked_state(r.name, r.time_column) END;
     PERFORM socrec.refresh_rating_set(r);
-    FOREACH statement IN ARRAY socrec.rating_set_indexes(r) LOOP
-        EXECUTE statement;
-    END LOOP;
+    PERFORM socrec.execute_all(socrec.rating_set_indexes(r));
     r.refreshed_at := CASE WHEN r.storage <> 'view' THEN now() END;
     -- A row without its schema is what DROP SCHEMA left behind.
     DELETE FROM socrec.rating_set o WHERE o.name = r.name;

@@ -114,9 +114,7 @@ CREATE FUNCTION refresh_call(m model) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT replace(format('refreshed_neighbors(%L, ',
-            socrec.fill_template(m, 'SELECT r.%2$I, r.%3$I' || CASE WHEN m.rating_column IS NULL THEN '' ELSE ', r.rating' END
-                || ' FROM %1$I.rating r WHERE NOT r.held_out')), '%', '%%')
+    SELECT replace(format('refreshed_neighbors(%L, ', socrec.rating_query(m, training => true)), '%', '%%')
         || 'NULL::%5$s, '
         || replace(format('%L, %L, ',
             socrec.fill_template(m, 'SELECT c.id, c.%3$I, c.norm, c.bound, c.others, c.products, c.totals, c.supports FROM %1$I.candidate c'),

@@ -161,8 +161,7 @@ BEGIN
                     JOIN %1$I.rating r ON r.%2$I %10$s p.user_id AND r.%3$I %11$s p.item_id AND r.held_out) e)
         WHERE v.version = $1')
         USING m.version,
-            socrec.fill_template(m, 'SELECT r.%2$I, r.%3$I' || CASE WHEN m.rating_column IS NULL THEN '' ELSE ', r.rating' END
-                || ' FROM %1$I.rating r WHERE NOT r.held_out'),
+            socrec.rating_query(m, training => true),
             socrec.fill_template(m, 'SELECT r.%2$I, r.%3$I FROM %1$I.rating r WHERE r.held_out'),
             m.method, m.options, socrec.stored_queries(m);
 END
