@@ -9,25 +9,6 @@
 #include "regression.h"
 #include "wide.h"
 
-/* Four sums side by side; the order in which they are added does not depend on the machine. */
-ALWAYS_INLINE double
-dot(const double *a, const double *b, int32_t n)
-{
-	double s0 = 0, s1 = 0, s2 = 0, s3 = 0;
-	int32_t i = 0;
-
-	for (; i + 4 <= n; i += 4)
-	{
-		s0 += a[i] * b[i];
-		s1 += a[i + 1] * b[i + 1];
-		s2 += a[i + 2] * b[i + 2];
-		s3 += a[i + 3] * b[i + 3];
-	}
-	for (; i < n; i++)
-		s0 += a[i] * b[i];
-	return (s0 + s1) + (s2 + s3);
-}
-
 /*
  * The products w r_k r_l or w P_k (1{k = l} - P_l) for k >= l, block by block.
  */
@@ -67,7 +48,7 @@ regression_row(const RegressionShape *shape, RegressionPart part, const double *
 	}
 	if (shape->family == REGRESSION_LOGISTIC)
 	{
-		double z = dot(theta, row->x, p) + row->offset;
+		double z = regression_dot(theta, row->x, p) + row->offset;
 		double e = exp(-fabs(z));
 		double likely = 1 / (1 + e);
 		double probability = z >= 0 ? likely : e * likely;
@@ -90,7 +71,7 @@ regression_row(const RegressionShape *shape, RegressionPart part, const double *
 		exp_sum_add(&sum, 0);
 		for (int32_t k = 0; k < m; k++)
 		{
-			probability[k] = dot(theta + (size_t) k * p, row->x, p);
+			probability[k] = regression_dot(theta + (size_t) k * p, row->x, p);
 			exp_sum_add(&sum, probability[k]);
 			if (class == k + 1)
 				loss = -weight * probability[k];
@@ -125,7 +106,7 @@ regression_choice_set(RegressionPart part, const double *theta, int32_t p,
 	terms->weight = 0;
 	for (int32_t i = 0; i < n; i++)
 	{
-		double z = dot(theta, rows[i].x, p) + rows[i].offset;
+		double z = regression_dot(theta, rows[i].x, p) + rows[i].offset;
 
 		exp_sum_add(&sum, z);
 		terms->first[i] = z;

@@ -19,6 +19,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "wide.h"
+
 typedef enum RegressionFamily
 {
 	REGRESSION_LOGISTIC,    /* y is 0 or 1, or a share */
@@ -105,6 +107,25 @@ typedef struct RegressionTerms
 	double weight;
 	double loss;
 } RegressionTerms;
+
+/* Four sums side by side; the order in which they are added does not depend on the machine. */
+ALWAYS_INLINE double
+regression_dot(const double *a, const double *b, int32_t n)
+{
+	double s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+	int32_t i = 0;
+
+	for (; i + 4 <= n; i += 4)
+	{
+		s0 += a[i] * b[i];
+		s1 += a[i + 1] * b[i + 1];
+		s2 += a[i + 2] * b[i + 2];
+		s3 += a[i + 3] * b[i + 3];
+	}
+	for (; i < n; i++)
+		s0 += a[i] * b[i];
+	return (s0 + s1) + (s2 + s3);
+}
 
 extern double regression_row(const RegressionShape *shape, RegressionPart part, const double *theta,
 							 const RegressionRow *row, double *first, double *second);

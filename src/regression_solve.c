@@ -40,24 +40,6 @@ unknowns(const RegressionProblem *problem)
 	return problem->shape.m * problem->shape.p;
 }
 
-static double
-dot(const double *a, const double *b, int32_t n)
-{
-	double s0 = 0, s1 = 0, s2 = 0, s3 = 0;
-	int32_t i = 0;
-
-	for (; i + 4 <= n; i += 4)
-	{
-		s0 += a[i] * b[i];
-		s1 += a[i + 1] * b[i + 1];
-		s2 += a[i + 2] * b[i + 2];
-		s3 += a[i + 3] * b[i + 3];
-	}
-	for (; i < n; i++)
-		s0 += a[i] * b[i];
-	return (s0 + s1) + (s2 + s3);
-}
-
 static bool
 is_intercept(const RegressionProblem *problem, int32_t i)
 {
@@ -195,14 +177,15 @@ factorize(const RegressionProblem *problem, RegressionFit *fit, double *scale, b
 		{
 			double *other = matrix + (size_t) j * q;
 
-			row[j] = scale[i] == 0 || scale[j] == 0
-						 ? 0
-						 : (row[j] / (scale[i] * scale[j]) - dot(row, other, j)) / other[j];
+			row[j] =
+				scale[i] == 0 || scale[j] == 0
+					? 0
+					: (row[j] / (scale[i] * scale[j]) - regression_dot(row, other, j)) / other[j];
 			/* The column's own row is the identity's. */
 			if (scale[j] == 0)
 				row[j] = 0;
 		}
-		pivot -= dot(row, row, i);
+		pivot -= regression_dot(row, row, i);
 		if (find && fit->state[i] == COLUMN_FITTED &&
 			(scale[i] * scale[i] <= NOTHING * fit->sums[SUM_WEIGHT] || pivot < COLLINEAR))
 			fit->state[i] = COLUMN_COLLINEAR;
@@ -226,7 +209,7 @@ solve(int32_t q, const double *factor, const double *scale, double *b)
 	{
 		double right = scale[i] == 0 ? 0 : b[i] / scale[i];
 
-		b[i] = (right - dot(factor + (size_t) i * q, b, i)) / factor[(size_t) i * q + i];
+		b[i] = (right - regression_dot(factor + (size_t) i * q, b, i)) / factor[(size_t) i * q + i];
 	}
 	for (int32_t i = q - 1; i >= 0; i--)
 	{
@@ -368,7 +351,7 @@ regression_newton(const RegressionProblem *problem, RegressionFit *fit)
 			factorize(problem, fit, scale, false);
 			memcpy(step, slope, q * sizeof(double));
 			solve(q, fit->matrix, scale, step);
-			fit->decrement = dot(step, slope, q);
+			fit->decrement = regression_dot(step, slope, q);
 		}
 		if (!isfinite(fit->decrement))
 			break;
@@ -396,7 +379,7 @@ quasi_newton(int32_t q, const double *changes, const double *slopes, int32_t cou
 		const double *s = changes + (size_t) (c % MEMORY) * q;
 		const double *y = slopes + (size_t) (c % MEMORY) * q;
 
-		alpha[c % MEMORY] = dot(s, step, q) / dot(s, y, q);
+		alpha[c % MEMORY] = regression_dot(s, step, q) / regression_dot(s, y, q);
 		for (int32_t i = 0; i < q; i++)
 			step[i] -= alpha[c % MEMORY] * y[i];
 	}
@@ -404,7 +387,7 @@ quasi_newton(int32_t q, const double *changes, const double *slopes, int32_t cou
 	{
 		const double *s = changes + (size_t) ((count - 1) % MEMORY) * q;
 		const double *y = slopes + (size_t) ((count - 1) % MEMORY) * q;
-		double length = dot(s, y, q) / dot(y, y, q);
+		double length = regression_dot(s, y, q) / regression_dot(y, y, q);
 
 		for (int32_t i = 0; i < q; i++)
 			step[i] *= length;
@@ -413,7 +396,7 @@ quasi_newton(int32_t q, const double *changes, const double *slopes, int32_t cou
 	{
 		const double *s = changes + (size_t) (c % MEMORY) * q;
 		const double *y = slopes + (size_t) (c % MEMORY) * q;
-		double beta = dot(y, step, q) / dot(s, y, q);
+		double beta = regression_dot(y, step, q) / regression_dot(s, y, q);
 
 		for (int32_t i = 0; i < q; i++)
 			step[i] += (alpha[c % MEMORY] - beta) * s[i];
@@ -448,7 +431,7 @@ regression_lbfgs(const RegressionProblem *problem, RegressionFit *fit)
 		if (count == 0)
 			for (int32_t i = 0; i < q; i++)
 				step[i] /= fit->sums[SUM_WEIGHT] / 4;
-		fit->decrement = dot(step, slope, q);
+		fit->decrement = regression_dot(step, slope, q);
 		/* Unlike a step of Newton's, the last one is no better than what it promised. */
 		fit->converged = fit->decrement <= 1e-6 * problem->tolerance * fit->sums[SUM_WEIGHT];
 		if (fit->converged)
@@ -464,7 +447,7 @@ regression_lbfgs(const RegressionProblem *problem, RegressionFit *fit)
 			change[i] = fit->theta[i] - change[i];
 			turn[i] -= slope[i];
 		}
-		if (dot(change, turn, q) > DBL_EPSILON * dot(turn, turn, q))
+		if (regression_dot(change, turn, q) > DBL_EPSILON * regression_dot(turn, turn, q))
 			count++;
 	}
 }
@@ -648,9 +631,9 @@ regression_sandwich(const RegressionProblem *problem, RegressionFit *fit, int32_
 		if (i % POLL_ROWS == 0)
 			problem->poll();
 		for (int32_t j = 0; j < q; j++)
-			row[j] = dot(left, meat + (size_t) j * q, q);
+			row[j] = regression_dot(left, meat + (size_t) j * q, q);
 		for (int32_t j = 0; j < q; j++)
-			result[(size_t) i * q + j] = dot(row, fit->matrix + (size_t) j * q, q);
+			result[(size_t) i * q + j] = regression_dot(row, fit->matrix + (size_t) j * q, q);
 	}
 	memcpy(fit->matrix, result, (size_t) q * q * sizeof(double));
 }
@@ -686,7 +669,7 @@ regression_condition(const RegressionProblem *problem, RegressionFit *fit)
 		}
 		for (int iteration = 0; iteration < 100; iteration++)
 		{
-			double length = sqrt(dot(vector, vector, q));
+			double length = sqrt(regression_dot(vector, vector, q));
 
 			if (length == 0)
 				return 1;
@@ -704,13 +687,13 @@ regression_condition(const RegressionProblem *problem, RegressionFit *fit)
 			}
 			else
 				for (int32_t i = 0; i < q; i++)
-					vector[i] = dot(fit->matrix + (size_t) i * q, next, q);
+					vector[i] = regression_dot(fit->matrix + (size_t) i * q, next, q);
 			for (int32_t i = 0; i < q; i++)
 				vector[i] = scale[i] == 0 ? 0
 							: inverse     ? vector[i] * scale[i]
 										  : vector[i] / scale[i];
 		}
-		eigenvalue[inverse] = sqrt(dot(vector, vector, q));
+		eigenvalue[inverse] = sqrt(regression_dot(vector, vector, q));
 	}
 	return sqrt(eigenvalue[0] * eigenvalue[1]);
 }
