@@ -628,42 +628,12 @@ similarity_of(const KnnPacked *packed, const KnnOptions *options, const KnnWorks
 }
 
 /*
- * Keep the k best of a longer list, the worst of them last, by Hoare's quickselect.
+ * Keep the k best of a longer list, the worst of them last.
  */
 void
 knn_keep_best(neighbor_heap *list, int32_t k)
 {
-	neighbor_entry *entries = list->entries;
-	int32_t low = 0;
-	int32_t high = list->n - 1;
-
-	while (low < high)
-	{
-		neighbor_entry pivot = entries[low + (high - low) / 2];
-		int32_t i = low;
-		int32_t j = high;
-
-		while (i <= j)
-		{
-			while (neighbor_better(entries[i], pivot))
-				i++;
-			while (neighbor_better(pivot, entries[j]))
-				j--;
-			if (i <= j)
-			{
-				neighbor_entry entry = entries[i];
-
-				entries[i++] = entries[j];
-				entries[j--] = entry;
-			}
-		}
-		if (k - 1 <= j)
-			high = j;
-		else if (k - 1 >= i)
-			low = i;
-		else
-			break;
-	}
+	neighbor_select(list->entries, list->n, k - 1);
 	list->n = k;
 }
 

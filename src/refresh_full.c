@@ -73,44 +73,6 @@ refresh_heaps(const KnnMatrix *matrix, Candidates *found, Budget *budget)
 #include "lib/sort_template.h"
 
 /*
- * Move the k best of the entries to the front, in any order (Hoare's find).
- */
-static void
-select_best(candidate_entry *entries, int32 n, int32 k)
-{
-	int32 low = 0;
-	int32 high = n - 1;
-
-	while (low < high)
-	{
-		candidate_entry pivot = entries[low + (high - low) / 2];
-		int32 i = low;
-		int32 j = high;
-
-		while (i <= j)
-		{
-			while (candidate_better(entries[i], pivot))
-				i++;
-			while (candidate_better(pivot, entries[j]))
-				j--;
-			if (i <= j)
-			{
-				candidate_entry entry = entries[i];
-
-				entries[i++] = entries[j];
-				entries[j--] = entry;
-			}
-		}
-		if (k <= j)
-			high = j;
-		else if (k > i)
-			low = i;
-		else
-			break;
-	}
-}
-
-/*
  * Put the neighbors among the candidates first, by number.  What was not kept is
  * bounded by the worst that was, if there was no more room, and by what is given
  * for columns not swept.
@@ -127,7 +89,7 @@ refresh_finish(Candidates *found, int32 n_columns, const KnnOptions *options)
 			floor = heap->entries[0].score;
 		found->bound[column] = Max(found->bound[column], floor);
 		if (heap->n > options->k)
-			select_best(heap->entries, heap->n, options->k);
+			candidate_select(heap->entries, heap->n, options->k);
 		sort_by_id(heap->entries, Min(heap->n, options->k));
 		if (column % 1024 == 0)
 			CHECK_FOR_INTERRUPTS();

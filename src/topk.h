@@ -15,6 +15,8 @@
  *	PREFIX_put(heap, entry)		the same with its payload
  *	PREFIX_build(heap)			make a heap of n entries that stand there in any order
  *	PREFIX_sort(heap)			best first; the heap is then only an array
+ *	PREFIX_select(entries, n, place)	the entry that belongs there when sorted, better
+ *								ones before it (Hoare's quickselect); of any list
  */
 #include <math.h>
 #include <stdbool.h>
@@ -130,6 +132,41 @@ TOPK_NAME(sort)(TOPK_HEAP *heap)
 
 		TOPK_NAME(sift_down)(heap->entries, n, 0, heap->entries[n]);
 		heap->entries[n] = worst;
+	}
+}
+
+static inline void
+TOPK_NAME(select)(TOPK_ENTRY *entries, int32_t n, int32_t place)
+{
+	int32_t low = 0;
+	int32_t high = n - 1;
+
+	while (low < high)
+	{
+		TOPK_ENTRY pivot = entries[low + (high - low) / 2];
+		int32_t i = low;
+		int32_t j = high;
+
+		while (i <= j)
+		{
+			while (TOPK_NAME(better)(entries[i], pivot))
+				i++;
+			while (TOPK_NAME(better)(pivot, entries[j]))
+				j--;
+			if (i <= j)
+			{
+				TOPK_ENTRY entry = entries[i];
+
+				entries[i++] = entries[j];
+				entries[j--] = entry;
+			}
+		}
+		if (place <= j)
+			high = j;
+		else if (place >= i)
+			low = i;
+		else
+			break;
 	}
 }
 
