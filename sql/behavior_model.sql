@@ -47,6 +47,16 @@ BEGIN
         RAISE invalid_parameter_value USING MESSAGE = CASE family WHEN 'conditional' THEN 'family conditional needs option "choice_set"'
                 ELSE format('family %s has no choice sets', family) END,
             HINT = 'Option "choice_set" names the column that says which rows are alternatives to each other.';
+    ELSIF family = 'multinomial' AND options -> 'offset' <> 'null' THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'option "offset" is not for family multinomial',
+            HINT = 'What is added to the scores of all classes makes no difference.';
+    ELSIF family = 'conditional' AND (options -> 'class_weight' <> '{}' OR options -> 'balanced' <> 'false') THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'options "class_weight" and "balanced" are not for family conditional',
+            HINT = 'Option "weight" says what a choice counts.';
+    ELSIF options -> 'class_weight' <> '{}' AND options -> 'balanced' <> 'false' THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'options "class_weight" and "balanced" cannot both be given';
+    ELSIF EXISTS (SELECT FROM jsonb_each(options -> 'class_weight') c WHERE jsonb_typeof(c.value) <> 'number' OR c.value <= '0') THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('option "class_weight" must have numbers greater than 0, not %s', options -> 'class_weight');
     ELSIF (options ->> 'std_errors' = 'cluster') <> (options -> 'cluster' <> 'null') THEN
         RAISE invalid_parameter_value USING MESSAGE = 'option "std_errors" is "cluster" where option "cluster" names a column';
     ELSIF options -> 'positive' <> 'null' AND family = 'multinomial' OR options -> 'reference_class' <> 'null' AND family <> 'multinomial' THEN
@@ -67,6 +77,14 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION behavior_roles IS 'the columns of a behavior model that are not features';
+
+CREATE FUNCTION behavior_has_intercept(m model) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT m.method <> 'conditional' AND (m.options ->> 'intercept')::boolean;
+END;
+
+COMMENT ON FUNCTION behavior_has_intercept IS 'whether the first term of a behavior model is the intercept';
 
 -- The share of rows to hold out, by a hash: of whole choice sets and clusters, else
 -- of what the model sees of a row, so that equal rows are on one side.  The hash of
@@ -194,7 +212,7 @@ $$;
 COMMENT ON FUNCTION behavior_outcome IS 'the expression of what happened in a row of a behavior model';
 
 -- The query of the levels of categories, by the number of the column, from one scan;
--- NULL without categories.
+-- NULL without categories.  A level is a text, also where a type calls texts equal.
 CREATE FUNCTION level_query(m model, condition text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -202,9 +220,9 @@ BEGIN ATOMIC
     SELECT format('WITH s AS MATERIALIZED (SELECT %s FROM %I.sample s WHERE NOT s.held_out AND %s GROUP BY GROUPING SETS (%s))
             SELECT u.n, array_agg(u.level ORDER BY u.place) AS levels
             FROM (SELECT v.n, v.level, min(v.place) AS place FROM (%s) v GROUP BY 1, 2) u GROUP BY 1',
-        string_agg(format('s.%1$I, grouping(s.%1$I) AS "is other than %2$s"', c.name, c.n), ', ' ORDER BY c.n), m.name, condition,
-        string_agg(format('(s.%I)', c.name), ', ' ORDER BY c.n),
-        string_agg(format('SELECT %2$s AS n, s.%1$I::text COLLATE "C" AS level, row_number() OVER (ORDER BY %3$s) AS place
+        string_agg(format('s.%1$I, s.%1$I::text COLLATE "C" AS "text of %2$s", grouping(s.%1$I) AS "is other than %2$s"', c.name, c.n), ', ' ORDER BY c.n),
+        m.name, condition, string_agg(format('(s.%1$I, s.%1$I::text COLLATE "C")', c.name), ', ' ORDER BY c.n),
+        string_agg(format('SELECT %2$s AS n, s."text of %2$s" AS level, row_number() OVER (ORDER BY %3$s, s."text of %2$s") AS place
             FROM s WHERE s."is other than %2$s" = 0 AND s.%1$I IS NOT NULL', c.name, c.n, c.ordering), ' UNION ALL ' ORDER BY c.n))
     FROM behavior_columns(m) c WHERE NOT c.is_number
     HAVING count(*) > 0;
@@ -339,7 +357,7 @@ SET extra_float_digits = 1
 AS $$
 DECLARE
     usable text := format('%s AND %s', condition, socrec.behavior_condition(m));
-    has_intercept CONSTANT boolean := m.method <> 'conditional' AND (m.options ->> 'intercept')::boolean;
+    has_intercept CONSTANT boolean := socrec.behavior_has_intercept(m);
     unit CONSTANT text := coalesce(m.options ->> 'choice_set', m.options ->> 'cluster');
     query text;
     expressions text[];
@@ -349,7 +367,7 @@ BEGIN
     f.row_count := (SELECT sum(c) FROM unnest(counts) c);
     SELECT array_agg(t.term ORDER BY n), array_agg(t.level ORDER BY n), array_agg(t.expression ORDER BY n)
         INTO f.terms, f.levels, expressions
-        FROM socrec.behavior_terms(m, condition) WITH ORDINALITY t(term, level, expression, n);
+        FROM socrec.behavior_terms(m, usable) WITH ORDINALITY t(term, level, expression, n);
     IF expressions IS NULL THEN
         RAISE invalid_parameter_value USING MESSAGE = 'no feature has more than one value';
     END IF;
@@ -430,7 +448,7 @@ SET extra_float_digits = 1
 AS $$
 DECLARE
     p CONSTANT integer := cardinality(f.terms);
-    first CONSTANT integer := CASE WHEN f.terms[1] = '(intercept)' THEN 2 ELSE 1 END;
+    first CONSTANT integer := CASE WHEN socrec.behavior_has_intercept(m) THEN 2 ELSE 1 END;
     has_offset CONSTANT boolean := m.options -> 'offset' <> 'null';
 BEGIN
     s.classes := f.classes;

@@ -166,7 +166,9 @@ DECLARE
     -- Half the width of a 95 % confidence interval, in standard errors.
     bound CONSTANT float8 := 1.959963984540054;
     p CONSTANT integer := cardinality(f.terms);
-    fitted CONSTANT integer := (SELECT count(*) FROM unnest(f.states, f.estimates) u(s, e) WHERE s <> 1 AND e <> 0);
+    -- Of a penalty l1 alone a zero says that there is no parameter.
+    fitted CONSTANT integer := (SELECT count(*) FROM unnest(f.states, f.estimates) u(s, e)
+        WHERE s <> 1 AND (e <> 0 OR (m.options ->> 'l1')::float8 = 0));
 BEGIN
     EXECUTE format('DELETE FROM %I.coefficient', m.name);
     EXECUTE format('DELETE FROM %I.fit', m.name);
@@ -205,7 +207,13 @@ AS $$
 DECLARE
     started timestamptz := clock_timestamp();
     f socrec.behavior_fit := socrec.train_behavior(m, 'true');
+    unknown text;
 BEGIN
+    SELECT k INTO unknown FROM jsonb_object_keys(m.options -> 'class_weight') k WHERE k <> ALL (f.classes) LIMIT 1;
+    IF FOUND THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('target "%s" has no class "%s" to weigh', m.target_column, unknown),
+            HINT = format('Its classes are: %s.', array_to_string(f.classes, ', '));
+    END IF;
     PERFORM socrec.store_behavior(m, f);
     m.rating_count := f.row_count;
     m.fitted_at := now();
