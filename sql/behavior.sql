@@ -107,8 +107,8 @@ COMMENT ON AGGREGATE logistic_regression(boolean, double precision[], double pre
     'logistic regression of weighted rows with the penalty l2 / 2 * sum of squares of weights';
 
 -- The work behind a behavior model.  The query returns y, weight and offset as double
--- precision, the number of the choice set or cluster, in whose order the rows are,
--- and features: numbers, or one array of them.
+-- precision, the numbers of choice set and cluster, in whose order the rows are, and
+-- features: numbers, or one array of them.
 CREATE FUNCTION fit_regression(
     query text,
     features integer,

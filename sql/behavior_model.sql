@@ -86,16 +86,16 @@ END;
 
 COMMENT ON FUNCTION behavior_has_intercept IS 'whether the first term of a behavior model is the intercept';
 
--- The share of rows to hold out, by a hash: of whole choice sets and clusters, else
--- of what the model sees of a row, so that equal rows are on one side.  The hash of
+-- The share of rows to hold out, by a hash: of whole clusters, or else choice sets, or
+-- else of what the model sees of a row, so that equal rows are on one side.  The hash of
 -- a hash, as that of a record is a sum.
 CREATE FUNCTION behavior_hash(m model, seed bigint, sample_columns text[]) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT format('(pg_catalog.hashint8extended(pg_catalog.hash_record_extended(ROW(%s), 0), %s) OPERATOR(pg_catalog.&) 1073741823)',
         string_agg(format('s.%I', c.name), ', ' ORDER BY c.n), seed)
-    FROM unnest(CASE WHEN m.options -> 'choice_set' <> 'null' THEN ARRAY[m.options ->> 'choice_set']
-        WHEN m.options -> 'cluster' <> 'null' THEN ARRAY[m.options ->> 'cluster'] ELSE sample_columns END) WITH ORDINALITY c(name, n);
+    FROM unnest(CASE WHEN m.options -> 'cluster' <> 'null' THEN ARRAY[m.options ->> 'cluster']
+        WHEN m.options -> 'choice_set' <> 'null' THEN ARRAY[m.options ->> 'choice_set'] ELSE sample_columns END) WITH ORDINALITY c(name, n);
 END;
 
 COMMENT ON FUNCTION behavior_hash IS 'the expression of a number below 2^30 that tells the rows of a behavior model apart';
@@ -320,6 +320,28 @@ END;
 
 COMMENT ON FUNCTION behavior_weight IS 'the expression of what a row of a behavior model weighs';
 
+-- A cluster of a conditional logit is one of whole choice sets.
+CREATE FUNCTION check_choice_sets(m model) RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    torn text;
+BEGIN
+    IF m.options -> 'choice_set' = 'null' OR m.options -> 'cluster' = 'null' THEN
+        RETURN;
+    END IF;
+    EXECUTE format('SELECT s.%1$I::text FROM %2$I.sample s WHERE s.%1$I IS NOT NULL GROUP BY s.%1$I HAVING count(DISTINCT s.%3$I) > 1 ORDER BY 1 LIMIT 1',
+        m.options ->> 'choice_set', m.name, m.options ->> 'cluster') INTO torn;
+    IF torn IS NOT NULL THEN
+        RAISE cardinality_violation USING MESSAGE = format('choice set "%s" has more than one value of cluster "%s"', torn, m.options ->> 'cluster'),
+            HINT = 'A cluster is made of whole choice sets, such as all those of a person.';
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION check_choice_sets IS 'refuses choice sets that lie in several clusters';
+
 -- What a fit gives, and what is needed to write it down.
 CREATE TYPE behavior_fit AS (
     terms text[],
@@ -358,11 +380,14 @@ AS $$
 DECLARE
     usable text := format('%s AND %s', condition, socrec.behavior_condition(m));
     has_intercept CONSTANT boolean := socrec.behavior_has_intercept(m);
-    unit CONSTANT text := coalesce(m.options ->> 'choice_set', m.options ->> 'cluster');
+    -- Choice sets are numbered cluster by cluster.
+    cluster CONSTANT text := 's.' || quote_ident(m.options ->> 'cluster');
+    units CONSTANT text := concat_ws(', ', cluster, 's.' || quote_ident(m.options ->> 'choice_set'));
     query text;
     expressions text[];
     counts bigint[];
 BEGIN
+    PERFORM socrec.check_choice_sets(m);
     SELECT c.classes, c.counts, c.dropped INTO f.classes, counts, f.dropped_rows FROM socrec.behavior_classes(m, usable) c;
     f.row_count := (SELECT sum(c) FROM unnest(counts) c);
     SELECT array_agg(t.term ORDER BY n), array_agg(t.level ORDER BY n), array_agg(t.expression ORDER BY n)
@@ -380,14 +405,14 @@ BEGIN
         expressions := ARRAY(SELECT format('coalesce((%s)::float8, %L::float8)', u.e, u.d)
             FROM ROWS FROM (unnest(expressions), unnest(f.defaults)) WITH ORDINALITY u(e, d, n) ORDER BY u.n);
     END IF;
-    query := format('SELECT %1$s::float8, %2$s, %3$s::float8, %4$s::bigint, %5$s FROM %6$I.sample s WHERE NOT s.held_out AND %7$s %8$s',
+    query := format('SELECT %1$s::float8, %2$s, %3$s::float8, %4$s::bigint, %5$s::bigint, %6$s FROM %7$I.sample s WHERE NOT s.held_out AND %8$s %9$s',
         CASE m.method WHEN 'multinomial' THEN format('(array_position(%L::text[], %s) - 1)', f.classes, socrec.behavior_outcome(m))
             ELSE socrec.behavior_outcome(m) || '::integer' END,
         socrec.behavior_weight(m, f.classes, counts), coalesce('s.' || quote_ident(m.options ->> 'offset'), '0'),
-        coalesce('dense_rank() OVER (ORDER BY s.' || quote_ident(unit) || ')', 'NULL'),
+        coalesce('dense_rank() OVER (ORDER BY ' || nullif(units, '') || ')', 'NULL'), coalesce('dense_rank() OVER (ORDER BY ' || cluster || ')', 'NULL'),
         CASE WHEN cardinality(expressions) > 1500 THEN 'ARRAY[' || array_to_string(expressions, ', ') || ']::float8[]'
             ELSE array_to_string(expressions, ', ') END,
-        m.name, usable, CASE WHEN unit IS NOT NULL THEN 'ORDER BY 4' ELSE '' END);
+        m.name, usable, CASE WHEN units <> '' THEN 'ORDER BY 4' ELSE '' END);
     SELECT CASE WHEN has_intercept THEN '(intercept)'::text || f.terms ELSE f.terms END,
         CASE WHEN has_intercept THEN NULL::text || f.levels ELSE f.levels END,
         CASE WHEN has_intercept AND f.defaults IS NOT NULL THEN 1::float8 || f.defaults ELSE f.defaults END,

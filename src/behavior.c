@@ -397,7 +397,7 @@ socrec_logistic_regression_accumulate(PG_FUNCTION_ARGS)
 		rows = start_rows(context, p, l2);
 	if (p != rows->data.shape.p - 1)
 		invalid_argument("x has %d elements, not %d", p, rows->data.shape.p - 1);
-	x = regression_data_add(&rows->data, PG_GETARG_BOOL(1), weight, 0, 0);
+	x = regression_data_add(&rows->data, PG_GETARG_BOOL(1), weight, 0, 0, 0);
 	*x++ = 1;
 	for (int32 j = 0; j < p; j++)
 	{

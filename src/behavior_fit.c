@@ -50,7 +50,8 @@ enum
 	QUERY_Y,
 	QUERY_WEIGHT,
 	QUERY_OFFSET,
-	QUERY_UNIT,
+	QUERY_SET,
+	QUERY_CLUSTER,
 	QUERY_FEATURES
 };
 
@@ -108,7 +109,7 @@ typedef struct QueryPasses
 	Budget *budget;
 	const char *plain;   /* text of the query of a pass over single rows */
 	const char *one;     /* and of that for the likelihood, which may be over choice sets */
-	const char *cluster; /* and of that over clusters, NULL without */
+	const char *cluster; /* and of that over clusters */
 	double *center;      /* what is taken off columns, and what they are multiplied by */
 	double *scale;
 } QueryPasses;
@@ -176,7 +177,8 @@ receive_row(TupleTableSlot *slot, DestReceiver *self)
 	x = regression_data_add(
 		data, finite_number(slot, QUERY_Y, FLOAT8OID), finite_number(slot, QUERY_WEIGHT, FLOAT8OID),
 		finite_number(slot, QUERY_OFFSET, FLOAT8OID),
-		slot->tts_isnull[QUERY_UNIT] ? 0 : DatumGetInt64(slot->tts_values[QUERY_UNIT]));
+		slot->tts_isnull[QUERY_SET] ? 0 : DatumGetInt64(slot->tts_values[QUERY_SET]),
+		slot->tts_isnull[QUERY_CLUSTER] ? 0 : DatumGetInt64(slot->tts_values[QUERY_CLUSTER]));
 	if (receiver->intercept)
 		*x++ = 1;
 	p = data->shape.p - receiver->intercept;
@@ -199,14 +201,14 @@ static void
 start_rows(DestReceiver *self, int operation, TupleDesc desc)
 {
 	RowReceiver *receiver = (RowReceiver *) self;
-	static const Oid first[] = {FLOAT8OID, FLOAT8OID, FLOAT8OID, INT8OID};
+	static const Oid first[] = {FLOAT8OID, FLOAT8OID, FLOAT8OID, INT8OID, INT8OID};
 	int n = desc->natts - QUERY_FEATURES;
 
 	for (int i = 0; i < QUERY_FEATURES; i++)
 		if (n < 1 || TupleDescAttr(desc, i)->atttypid != first[i])
 			ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
 							errmsg("the query of a regression returns y, weight and offset of type "
-								   "double precision, a bigint, and features")));
+								   "double precision, two of type bigint, and features")));
 	receiver->is_array = n == 1 && TupleDescAttr(desc, QUERY_FEATURES)->atttypid == FLOAT8ARRAYOID;
 	receiver->types = MemoryContextAlloc(receiver->data->budget->context, n * sizeof(Oid));
 	for (int j = 0; j < n; j++)
@@ -224,23 +226,34 @@ start_rows(DestReceiver *self, int operation, TupleDesc desc)
 						 receiver->data->shape.p - receiver->intercept);
 }
 
+static void
+check_order(const int64 *numbers, int64 n, int column)
+{
+	for (int64 i = 1; i < n; i++)
+		if (numbers[i] < numbers[i - 1])
+			invalid_argument("the rows of the query are not in the order of column %d", column + 1);
+}
+
 /*
- * Rows of a choice set, or cluster, are one after the other.
+ * Rows of a choice set, and of a cluster, are one after the other.
  */
 static void
 check_units(RegressionData *data)
 {
 	int64 start = 0;
 
+	if (data->has_cluster)
+		check_order(data->cluster, data->n, QUERY_CLUSTER);
+	if (!data->has_set)
+		return;
+	check_order(data->set, data->n, QUERY_SET);
 	for (int64 i = 1; i <= data->n; i++)
 	{
-		if (i < data->n && data->unit[i] == data->unit[i - 1])
+		if (i < data->n && data->set[i] == data->set[i - 1])
 			continue;
-		if (i < data->n && data->unit[i] < data->unit[i - 1])
-			invalid_argument("the rows of the query are not in the order of column 4");
 		if (i - start > PG_INT32_MAX / 2)
 			invalid_argument("a choice set has " INT64_FORMAT " alternatives", i - start);
-		data->largest_unit = Max(data->largest_unit, (int32) (i - start));
+		data->largest_set = Max(data->largest_set, (int32) (i - start));
 		start = i;
 	}
 }
@@ -273,12 +286,13 @@ describe_query(const char *query)
  * c1, c2 ....  The features are written as one array.
  */
 static void
-write_queries(QueryPasses *passes, const char *query, bool intercept, bool clustered)
+write_queries(QueryPasses *passes, const char *query, bool intercept)
 {
 	TupleDesc desc = describe_query(query);
 	StringInfoData features;
 	StringInfoData from;
-	char *call;
+	StringInfoData sets;
+	const char *call;
 
 	initStringInfo(&features);
 	initStringInfo(&from);
@@ -299,18 +313,21 @@ write_queries(QueryPasses *passes, const char *query, bool intercept, bool clust
 	}
 	call = psprintf("socrec.regression_contribution($1, c1, %s, c2, c3)", features.data);
 	passes->plain = psprintf("SELECT socrec.regression_sums(%s) %s", call, from.data);
-	passes->one = passes->plain;
 	if (passes->shape.family == REGRESSION_CONDITIONAL)
-		passes->one = psprintf(
-			"SELECT socrec.regression_sums(socrec.choice_contribution($1, s.y, s.x, s.w, s.o)) "
-			"FROM (SELECT pg_catalog.array_agg(c1) AS y, pg_catalog.array_agg(%s) AS x, "
-			"pg_catalog.array_agg(c2) AS w, pg_catalog.array_agg(c3) AS o %s GROUP BY c4) s",
-			features.data, from.data);
-	if (clustered)
-		passes->cluster =
-			psprintf("SELECT socrec.regression_sums(socrec.cluster_contribution(s.s)) "
-					 "FROM (SELECT socrec.regression_sums(%s) AS s %s GROUP BY c4) s",
-					 call, from.data);
+	{
+		initStringInfo(&sets);
+		appendStringInfo(&sets,
+						 "FROM (SELECT pg_catalog.array_agg(c1) AS y, pg_catalog.array_agg(%s) "
+						 "AS x, pg_catalog.array_agg(c2) AS w, pg_catalog.array_agg(c3) AS o, "
+						 "c5 %s GROUP BY c4, c5) s",
+						 features.data, from.data);
+		from = sets;
+		call = "socrec.choice_contribution($1, s.y, s.x, s.w, s.o)";
+	}
+	passes->one = psprintf("SELECT socrec.regression_sums(%s) %s", call, from.data);
+	passes->cluster = psprintf("SELECT socrec.regression_sums(socrec.cluster_contribution(s.s)) "
+							   "FROM (SELECT socrec.regression_sums(%s) AS s %s GROUP BY c5) s",
+							   call, from.data);
 }
 
 /*
@@ -499,8 +516,6 @@ read_arguments(FunctionCallInfo fcinfo, RegressionProblem *problem, RegressionOp
 	options->errors =
 		choose("kind of standard errors", text_to_cstring(PG_GETARG_TEXT_PP(ARG_ERRORS)), errors,
 			   lengthof(errors));
-	if (options->errors == ERRORS_CLUSTERS && problem->shape.family == REGRESSION_CONDITIONAL)
-		invalid_argument("clusters of choice sets are not supported");
 }
 
 /*
@@ -524,8 +539,7 @@ load(const char *query, RegressionData *data, bool intercept, bool stops)
 		return false;
 	if (data->n == 0)
 		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there are no rows to fit")));
-	if (data->has_unit)
-		check_units(data);
+	check_units(data);
 	return true;
 }
 
@@ -622,8 +636,8 @@ socrec_fit_regression(PG_FUNCTION_ARGS)
 	data.shape = passes.shape = problem.shape;
 	data.has_weight = PG_GETARG_BOOL(ARG_HAS_WEIGHT);
 	data.has_offset = problem.offsets;
-	data.has_unit =
-		problem.shape.family == REGRESSION_CONDITIONAL || options.errors == ERRORS_CLUSTERS;
+	data.has_set = problem.shape.family == REGRESSION_CONDITIONAL;
+	data.has_cluster = options.errors == ERRORS_CLUSTERS;
 	if (execution == IN_QUERIES ||
 		!load(query, &data, problem.intercept, execution == WHERE_IT_FITS))
 	{
@@ -631,7 +645,7 @@ socrec_fit_regression(PG_FUNCTION_ARGS)
 		passes.center =
 			budget_alloc(&budget, problem.shape.p, sizeof(double), "the sums of a pass");
 		passes.scale = budget_alloc(&budget, problem.shape.p, sizeof(double), "the sums of a pass");
-		write_queries(&passes, query, problem.intercept, options.errors == ERRORS_CLUSTERS);
+		write_queries(&passes, query, problem.intercept);
 		source = (RegressionSource){query_moments, query_standardize, query_pass, query_clusters,
 									&passes};
 		execution = IN_QUERIES;

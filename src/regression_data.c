@@ -36,7 +36,7 @@ static Size
 row_size(const RegressionData *data)
 {
 	return sizeof(double) * (data->shape.p + 1 + data->has_weight + data->has_offset) +
-		   sizeof(int64) * data->has_unit;
+		   sizeof(int64) * (data->has_set + data->has_cluster);
 }
 
 /*
@@ -64,7 +64,8 @@ grow(RegressionData *data, void *array, int64 wanted, Size size)
  * Errors: more memory than the budget allows.
  */
 double *
-regression_data_add(RegressionData *data, double y, double weight, double offset, int64 unit)
+regression_data_add(RegressionData *data, double y, double weight, double offset, int64 set,
+					int64 cluster)
 {
 	if (data->n == data->capacity)
 	{
@@ -78,8 +79,10 @@ regression_data_add(RegressionData *data, double y, double weight, double offset
 			data->weight = grow(data, data->weight, wanted, sizeof(double));
 		if (data->has_offset)
 			data->offset = grow(data, data->offset, wanted, sizeof(double));
-		if (data->has_unit)
-			data->unit = grow(data, data->unit, wanted, sizeof(int64));
+		if (data->has_set)
+			data->set = grow(data, data->set, wanted, sizeof(int64));
+		if (data->has_cluster)
+			data->cluster = grow(data, data->cluster, wanted, sizeof(int64));
 		data->capacity = wanted;
 	}
 	data->y[data->n] = y;
@@ -87,8 +90,10 @@ regression_data_add(RegressionData *data, double y, double weight, double offset
 		data->weight[data->n] = weight;
 	if (data->has_offset)
 		data->offset[data->n] = offset;
-	if (data->has_unit)
-		data->unit[data->n] = unit;
+	if (data->has_set)
+		data->set[data->n] = set;
+	if (data->has_cluster)
+		data->cluster[data->n] = cluster;
 	return data->x + (Size) data->n++ * data->shape.p;
 }
 
@@ -166,42 +171,63 @@ row_of(const RegressionData *data, int64 i)
 						   .x = data->x + (Size) i * data->shape.p};
 }
 
-/*
- * A pass over choice sets.
- */
-static void
-pass_sets(const RegressionData *data, const double *theta, RegressionPart part, double *sums)
+/* What a pass over choice sets needs: memory for the largest. */
+typedef struct SetPass
 {
+	const RegressionData *data;
+	RegressionRow *rows;
+	RegressionTerms terms;
+} SetPass;
+
+static SetPass
+start_sets(const RegressionData *data)
+{
+	int32 room = data->largest_set;
+	Size columns = mul_size(room, data->shape.p * sizeof(double));
+
+	return (SetPass){.data = data,
+					 .rows = palloc(room * sizeof(RegressionRow)),
+					 .terms = {.x = palloc_extended(columns, MCXT_ALLOC_HUGE),
+							   .first = palloc(room * sizeof(double)),
+							   .second = palloc(room * sizeof(double))}};
+}
+
+static void
+end_sets(SetPass *sets)
+{
+	pfree(sets->rows);
+	pfree(sets->terms.x);
+	pfree(sets->terms.first);
+	pfree(sets->terms.second);
+}
+
+/*
+ * Add the choice set that begins with row i to sums.  Returns its rows.
+ */
+static int64
+add_set(SetPass *sets, RegressionPart part, const double *theta, int64 i, double *sums)
+{
+	const RegressionData *data = sets->data;
+	RegressionTerms *terms = &sets->terms;
 	int32 p = data->shape.p;
-	int32 room = data->largest_unit;
-	int32 blocks = regression_part_blocks(part, 1);
-	RegressionRow *rows = palloc(room * sizeof(RegressionRow));
-	RegressionTerms terms = {
-		.x = palloc_extended(mul_size(room, p * sizeof(double)), MCXT_ALLOC_HUGE),
-		.first = palloc(room * sizeof(double)),
-		.second = palloc(room * sizeof(double))};
+	int32 n = 0;
+	int32 added;
 
-	for (int64 i = 0, n; i < data->n; i += n)
+	CHECK_FOR_INTERRUPTS();
+	for (; i + n < data->n && data->set[i + n] == data->set[i]; n++)
+		sets->rows[n] = row_of(data, i + n);
+	added = regression_choice_set(part, theta, p, sets->rows, n, terms);
+	if (added < 0)
+		regression_set_error();
+	if (added > 0)
 	{
-		int32 added;
-
-		CHECK_FOR_INTERRUPTS();
-		for (n = 0; i + n < data->n && data->unit[i + n] == data->unit[i]; n++)
-			rows[n] = row_of(data, i + n);
-		added = regression_choice_set(part, theta, p, rows, (int32) n, &terms);
-		if (added < 0)
-			regression_set_error();
-		if (added == 0)
-			continue;
 		sums[SUM_ROWS] += 1;
-		sums[SUM_WEIGHT] += terms.weight;
-		sums[SUM_LOSS] += terms.loss;
-		regression_add(sums, 1, p, blocks, terms.x, terms.first, terms.second, added);
+		sums[SUM_WEIGHT] += terms->weight;
+		sums[SUM_LOSS] += terms->loss;
+		regression_add(sums, 1, p, regression_part_blocks(part, 1), terms->x, terms->first,
+					   terms->second, added);
 	}
-	pfree(rows);
-	pfree(terms.x);
-	pfree(terms.first);
-	pfree(terms.second);
+	return n;
 }
 
 /*
@@ -219,7 +245,13 @@ pass(void *argument, const double *theta, RegressionPart part, double *sums)
 
 	memset(sums, 0, regression_sums(m, p, blocks) * sizeof(double));
 	if (data->shape.family == REGRESSION_CONDITIONAL)
-		pass_sets(data, theta, part, sums);
+	{
+		SetPass sets = start_sets(data);
+
+		for (int64 i = 0; i < data->n;)
+			i += add_set(&sets, part, theta, i, sums);
+		end_sets(&sets);
+	}
 	else
 		for (int64 i = 0; i < data->n; i += REGRESSION_ROWS)
 		{
@@ -250,30 +282,47 @@ static int64
 clusters(void *argument, const double *theta, double *sums)
 {
 	const RegressionData *data = argument;
+	bool conditional = data->shape.family == REGRESSION_CONDITIONAL;
 	int32 m = data->shape.m;
 	int32 p = data->shape.p;
 	int32 q = m * p;
+	SetPass sets = {0};
 	double *first = palloc(m * sizeof(double));
 	double *score = palloc0(regression_sums(m, p, 0) * sizeof(double));
 	double one = 1;
 	int64 n = 0;
 
+	if (conditional)
+		sets = start_sets(data);
 	memset(sums, 0, regression_sums(1, q, 1) * sizeof(double));
-	for (int64 i = 0; i < data->n; i++)
+	for (int64 i = 0; i < data->n;)
 	{
-		RegressionRow row = row_of(data, i);
+		int64 cluster = data->cluster[i];
 
-		if (i % POLL_ROWS == 0)
-			CHECK_FOR_INTERRUPTS();
-		(void) regression_row(&data->shape, REGRESSION_GRADIENT, theta, &row, first, NULL);
-		regression_add(score, m, p, 0, row.x, first, NULL, 1);
-		if (i + 1 == data->n || data->unit[i + 1] != data->unit[i])
+		if (conditional)
+			i += add_set(&sets, REGRESSION_GRADIENT, theta, i, score);
+		else
+		{
+			RegressionRow row = row_of(data, i++);
+
+			if (i % POLL_ROWS == 0)
+				CHECK_FOR_INTERRUPTS();
+			(void) regression_row(&data->shape, REGRESSION_GRADIENT, theta, &row, first, NULL);
+			regression_add(score, m, p, 0, row.x, first, NULL, 1);
+			score[SUM_ROWS] += 1;
+		}
+		if (i < data->n && data->cluster[i] == cluster)
+			continue;
+		/* Sets in which nothing was chosen are none. */
+		if (score[SUM_ROWS] > 0)
 		{
 			n++;
 			regression_add(sums, 1, q, 1, score + SUM_GRADIENT, &one, &one, 1);
-			memset(score, 0, regression_sums(m, p, 0) * sizeof(double));
 		}
+		memset(score, 0, regression_sums(m, p, 0) * sizeof(double));
 	}
+	if (conditional)
+		end_sets(&sets);
 	pfree(first);
 	pfree(score);
 	return n;

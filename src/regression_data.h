@@ -13,21 +13,23 @@ typedef struct RegressionData
 	RegressionShape shape;
 	bool has_weight; /* else all are 1 and not kept */
 	bool has_offset; /* else all are 0 and not kept */
-	bool has_unit;
+	bool has_set;
+	bool has_cluster;
 	int64 n;
 	int64 capacity;
 	double *x; /* n * p */
 	double *y;
 	double *weight;
 	double *offset;
-	int64 *unit; /* of the rows of one choice set, or cluster: ascending */
-	int32 largest_unit;
+	int64 *set;     /* of the alternatives of one choice set: ascending */
+	int64 *cluster; /* of the rows of one cluster: ascending */
+	int32 largest_set;
 } RegressionData;
 
 extern void regression_set_error(void) pg_attribute_noreturn();
 extern Size regression_data_growth(const RegressionData *data);
 extern double *regression_data_add(RegressionData *data, double y, double weight, double offset,
-								   int64 unit);
+								   int64 set, int64 cluster);
 extern RegressionSource regression_data_source(RegressionData *data);
 
 #endif /* REGRESSION_DATA_H */

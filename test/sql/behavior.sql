@@ -63,23 +63,23 @@ RETURNS float8 LANGUAGE sql AS $$
         unnest(m.estimates, q.estimates, m.std_errors, q.std_errors) e(a, b, c, d)
     WHERE m.converged AND q.converged AND q.executed = 'query' AND m.executed = 'memory' AND m.n = q.n
 $$;
-SELECT difference('SELECT buys::integer::float8, weight::float8, b / 10, (visitor_id / 10)::bigint, a, b, b * b FROM visitor', 3, 'logistic', 2, e) < 1e-8 AS same
+SELECT difference('SELECT buys::integer::float8, weight::float8, b / 10, NULL::bigint, (visitor_id / 10)::bigint, a, b, b * b FROM visitor', 3, 'logistic', 2, e) < 1e-8 AS same
 FROM unnest('{model,robust,cluster}'::text[]) e;
-SELECT difference('SELECT (visitor_id % 3)::float8, weight::float8, 0::float8, (visitor_id / 10)::bigint, ARRAY[a, b] FROM visitor', 2, 'multinomial', 3, e, l2 => 0.5) < 1e-8 AS same
+SELECT difference('SELECT (visitor_id % 3)::float8, weight::float8, 0::float8, NULL::bigint, (visitor_id / 10)::bigint, ARRAY[a, b] FROM visitor', 2, 'multinomial', 3, e, l2 => 0.5) < 1e-8 AS same
 FROM unnest('{model,robust,cluster}'::text[]) e;
-SELECT difference('SELECT (hashint4(g) & 3 = j)::integer::float8, weight::float8, 0::float8, g::bigint, a + j, b * j
+SELECT difference('SELECT (hashint4(g) & 3 = j)::integer::float8, weight::float8, 0::float8, g::bigint, (g / 20)::bigint, a + j, b * j
     FROM visitor, LATERAL (SELECT visitor_id / 4) s(g), LATERAL (SELECT visitor_id & 3) t(j) WHERE g > 0 ORDER BY g', 2, 'conditional', 2, e) < 1e-8 AS same
-FROM unnest('{model,robust}'::text[]) e;
-SELECT difference('SELECT buys::integer::float8, 1::float8, 0::float8, NULL::bigint, a, b, a * b, a * a FROM visitor', 4, 'logistic', 2, 'model', l1 => 20, l2 => 3) < 1e-8 AS same;
+FROM unnest('{model,robust,cluster}'::text[]) e;
+SELECT difference('SELECT buys::integer::float8, 1::float8, 0::float8, NULL::bigint, NULL::bigint, a, b, a * b, a * a FROM visitor', 4, 'logistic', 2, 'model', l1 => 20, l2 => 3) < 1e-8 AS same;
 -- far from zero, and on very different scales
-SELECT difference('SELECT buys::integer::float8, 1::float8, 0::float8, NULL::bigint, 1e9 + a, b * 1e-6 FROM visitor', 2, 'logistic', 2, 'model') < 1e-3 AS same;
+SELECT difference('SELECT buys::integer::float8, 1::float8, 0::float8, NULL::bigint, NULL::bigint, 1e9 + a, b * 1e-6 FROM visitor', 2, 'logistic', 2, 'model') < 1e-3 AS same;
 
 -- more coefficients than Newton's method is for
 CREATE VIEW many AS SELECT i, (i % 26)::float8 AS y, (SELECT array_agg(((hashint4(i * 57 + j) & 1023) / 1024.0)::float8 ORDER BY j) FROM generate_series(1, 40) j) AS x
     FROM generate_series(1, 600) i;
 SELECT max(abs(a - b)) < 1e-8 AS same, bool_and(m.converged AND m.gradient_norm < 1e-8 AND q.converged) AS converged, count(a), count(e)
-FROM socrec.fit_regression('SELECT y, 1::float8, 0::float8, NULL::bigint, x FROM many', 40, 'multinomial', 26, true, false, false, 0, 5, true, 0, 'model', 50, 1e-12, 'memory') m,
-    socrec.fit_regression('SELECT y, 1::float8, 0::float8, NULL::bigint, x FROM many', 40, 'multinomial', 26, true, false, false, 0, 5, true, 0, 'model', 50, 1e-12, 'query') q,
+FROM socrec.fit_regression('SELECT y, 1::float8, 0::float8, NULL::bigint, NULL::bigint, x FROM many', 40, 'multinomial', 26, true, false, false, 0, 5, true, 0, 'model', 50, 1e-12, 'memory') m,
+    socrec.fit_regression('SELECT y, 1::float8, 0::float8, NULL::bigint, NULL::bigint, x FROM many', 40, 'multinomial', 26, true, false, false, 0, 5, true, 0, 'model', 50, 1e-12, 'query') q,
     unnest(m.estimates, q.estimates, m.std_errors) u(a, b, e);
 DROP VIEW many;
 
@@ -254,6 +254,17 @@ SELECT drop_model('choice');
 SELECT name FROM create_behavior_model('trial', 'SELECT *, set_id / 7.0 AS of_set FROM alternative', 'chosen', '{of_set,price}', 'conditional', '{"choice_set": "set_id"}');
 SELECT term, estimate, problem FROM trial.coefficient ORDER BY id;
 SELECT drop_model('trial');
+-- clusters of choice sets: standard errors, and a holdout of whole clusters
+SELECT name FROM create_behavior_model('trial', 'SELECT *, set_id / 10 AS person FROM alternative', 'chosen', '{price,second}', 'conditional',
+    '{"choice_set": "set_id", "std_errors": "cluster", "cluster": "person", "holdout": 0.3}');
+SELECT term, estimate, std_error FROM trial.coefficient ORDER BY id;
+SELECT held_out, n FROM trial.evaluation ORDER BY 1;
+SELECT max(n) AS sides FROM (SELECT count(DISTINCT held_out) AS n FROM trial.sample GROUP BY person) s;
+SELECT drop_model('trial');
+SELECT create_behavior_model('trial', 'SELECT *, j / 3 AS person FROM alternative', 'chosen', '{price,second}', 'conditional',
+    '{"choice_set": "set_id", "std_errors": "cluster", "cluster": "person"}');
+SELECT create_behavior_model('trial', 'SELECT *, 1 AS person FROM alternative', 'chosen', '{price,second}', 'conditional',
+    '{"choice_set": "set_id", "std_errors": "cluster", "cluster": "person"}');
 -- sets in which nothing was chosen say nothing
 SELECT max(abs(x - y)) < 1e-8 AS same FROM unnest(
     estimates('alternative', 'chosen', '{price,second}', '{"choice_set": "set_id"}', 'conditional'),

@@ -62,7 +62,7 @@ for my $execution ('memory', 'query')
 	my $start = time;
 	my ($status, undef, $error) = $node->psql('postgres', qq{
 		SET statement_timeout = '500ms';
-		SELECT socrec.fit_regression('SELECT y::float8, 1::float8, 0::float8, NULL::bigint, x FROM wide', 490, 'multinomial', 3, true, false, false, 0, 0, true, 0, 'robust',
+		SELECT socrec.fit_regression('SELECT y::float8, 1::float8, 0::float8, NULL::bigint, NULL::bigint, x FROM wide', 490, 'multinomial', 3, true, false, false, 0, 0, true, 0, 'robust',
 			10000, 1e-300, '$execution')});
 	like($error, qr/canceling statement due to statement timeout/, "a fit in $execution can be canceled");
 	cmp_ok(time - $start, '<', 5, 'soon');
