@@ -6,6 +6,7 @@
 #ifndef BUDGET_H
 #define BUDGET_H
 
+#include "storage/shmem.h" /* add_size, mul_size */
 #include "utils/palloc.h"
 
 typedef struct Budget

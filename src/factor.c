@@ -18,10 +18,7 @@
 #include "utils/memutils.h"
 #include "utils/tuplestore.h"
 
-#if PG_VERSION_NUM >= 160000
-#include "varatt.h"
-#endif
-
+#include "compatibility.h"
 #include "equations.h"
 #include "factor.h"
 #include "keys.h"

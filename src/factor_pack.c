@@ -12,10 +12,7 @@
 #include "catalog/pg_type.h"
 #include "utils/memutils.h"
 
-#if PG_VERSION_NUM >= 160000
-#include "varatt.h"
-#endif
-
+#include "compatibility.h"
 #include "equations.h"
 #include "factor.h"
 

@@ -14,10 +14,8 @@
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#if PG_VERSION_NUM >= 160000
-#include "varatt.h"
-#endif
 
+#include "compatibility.h"
 #include "keys.h"
 
 /* Keys of the integer types, by value. */

@@ -26,9 +26,6 @@
 #include "utils/float.h"
 #include "utils/memutils.h"
 #include "windowapi.h"
-#if PG_VERSION_NUM >= 160000
-#include "varatt.h"
-#endif
 
 #include "logistic.h"
 #include "socrec.h"

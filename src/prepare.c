@@ -7,15 +7,11 @@
 
 #include "funcapi.h"
 #include "miscadmin.h"
-#if PG_VERSION_NUM >= 160000
-#include "nodes/miscnodes.h"
-#endif
 #include "utils/builtins.h"
-#include "utils/datetime.h"
-#include "utils/float.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
+#include "compatibility.h"
 #include "keys.h"
 #include "ratings.h"
 #include "socrec.h"
@@ -29,18 +25,9 @@ Datum
 socrec_parse_number(PG_FUNCTION_ARGS)
 {
 	char *string = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	bool failed = false;
 	float8 number;
 
-#if PG_VERSION_NUM >= 160000
-	ErrorSaveContext errors = {T_ErrorSaveContext};
-
-	number = float8in_internal(string, NULL, "double precision", string, (Node *) &errors);
-	failed = errors.error_occurred;
-#else
-	number = float8in_internal_opt_error(string, NULL, "double precision", string, &failed);
-#endif
-	if (failed)
+	if (!number_of_string(string, &number))
 		PG_RETURN_NULL();
 	PG_RETURN_FLOAT8(number);
 }
@@ -64,17 +51,9 @@ socrec_parse_timestamp(PG_FUNCTION_ARGS)
 	struct pg_tm tm;
 	fsec_t fraction;
 	TimestampTz result;
-#if PG_VERSION_NUM >= 160000
-	DateTimeErrorExtra extra;
-#endif
 
-	if (ParseDateTime(string, work, sizeof(work), fields, types, MAXDATEFIELDS, &n) != 0)
-		PG_RETURN_NULL();
-#if PG_VERSION_NUM >= 160000
-	if (DecodeDateTime(fields, types, n, &kind, &tm, &fraction, &zone, &extra) != 0)
-#else
-	if (DecodeDateTime(fields, types, n, &kind, &tm, &fraction, &zone) != 0)
-#endif
+	if (ParseDateTime(string, work, sizeof(work), fields, types, MAXDATEFIELDS, &n) != 0 ||
+		decode_date_time(fields, types, n, &kind, &tm, &fraction, &zone) != 0)
 		PG_RETURN_NULL();
 	switch (kind)
 	{

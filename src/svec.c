@@ -22,13 +22,6 @@
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 
-#if PG_VERSION_NUM >= 160000
-#include "nodes/miscnodes.h"
-#else
-/* Soft errors came with PostgreSQL 16. */
-#define ereturn(context, dummy_value, ...) ereport(ERROR, __VA_ARGS__)
-#endif
-
 #include "socrec.h"
 #include "svec.h"
 

@@ -19,10 +19,8 @@
 #define SVEC_H
 
 #include "fmgr.h"
-#if PG_VERSION_NUM >= 160000
-#include "varatt.h"
-#endif
 
+#include "compatibility.h"
 #include "sparse.h"
 
 #define SVEC_VERSION 1
