@@ -14,6 +14,7 @@
 
 #include "common/pg_prng.h"
 #include "miscadmin.h"
+#include "storage/shmem.h"
 #include "utils/memutils.h"
 
 #include "bootstrap.h"
