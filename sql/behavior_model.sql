@@ -159,6 +159,11 @@ BEGIN
                 USING MESSAGE = format('feature "%s" is of type %s, neither a number nor a category', c.name, format_type(c.atttypid, NULL)),
                       HINT = 'Compute numbers from it in a query as source, or name it in option "categorical".';
         END IF;
+        IF NOT is_number AND (c.typcategory IN ('D', 'T') OR c.atttypid = 'bytea'::regtype) THEN
+            RAISE datatype_mismatch
+                USING MESSAGE = format('feature "%s" is of type %s, whose text depends on settings', c.name, format_type(c.atttypid, NULL)),
+                      HINT = 'Compute a text from it in a query as source, such as to_char(at, ''YYYY-MM-DD'').';
+        END IF;
         RETURN NEXT;
     END LOOP;
 END
@@ -170,7 +175,7 @@ COMMENT ON FUNCTION behavior_columns IS 'the columns that are features of a beha
 CREATE FUNCTION behavior_condition(m model) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-    SELECT string_agg(format('s.%I IS NOT NULL', c), ' AND ') || coalesce(' AND s.' || quote_ident(m.options ->> 'weight') || ' > 0', '')
+    SELECT string_agg(format('s.%I IS NOT NULL', c), ' AND ') || coalesce(' AND s.' || quote_ident(m.options ->> 'weight') || ' <> 0', '')
     FROM (SELECT unnest(behavior_roles(m)) UNION
         SELECT jsonb_array_elements_text(CASE m.options ->> 'missing' WHEN 'drop' THEN m.options -> 'features' ELSE '[]' END)) u(c);
 END;
@@ -231,7 +236,8 @@ END;
 COMMENT ON FUNCTION level_query IS 'the query of the levels that the categories of a behavior model have';
 
 -- One feature after the other: the expressions of levels but for the first, or the
--- one that option reference names, and of numbers.
+-- one that option reference names, and of numbers.  Without an intercept the first
+-- column of levels has all of them.
 CREATE FUNCTION behavior_terms(m model, condition text)
 RETURNS TABLE (term text, level text, expression text)
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
@@ -240,6 +246,8 @@ AS $$
 DECLARE
     c record;
     base text;
+    -- Without an intercept levels need none to compare with, of one column.
+    complete boolean := m.method <> 'conditional' AND NOT socrec.behavior_has_intercept(m);
 BEGIN
     FOR c IN EXECUTE format('SELECT k.name, k.is_number, l.levels FROM socrec.behavior_columns($1) k LEFT JOIN (%s) l USING (n) ORDER BY k.n',
         coalesce(socrec.level_query(m, condition), 'SELECT NULL::integer AS n, NULL::text[] AS levels')) USING m
@@ -251,7 +259,8 @@ BEGIN
             RETURN NEXT;
             CONTINUE;
         END IF;
-        base := coalesce(m.options -> 'reference' ->> c.name, c.levels[1]);
+        base := coalesce(m.options -> 'reference' ->> c.name, CASE WHEN NOT complete THEN c.levels[1] END);
+        complete := false;
         IF cardinality(c.levels) > 10000 THEN
             RAISE program_limit_exceeded USING MESSAGE = format('column "%s" has %s values, more than 10000', c.name, cardinality(c.levels)),
                 HINT = 'Is it a key? Leave it out, or group its values in the source.';

@@ -93,7 +93,8 @@ static void
 not_finite(const char *what, double value)
 {
 	ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-					errmsg("%s %g is not a finite number", what, value),
+					errmsg("%s %g is not a finite number%s", what, value,
+						   isfinite(value) ? " of at least 0" : ""),
 					errhint("Leave such rows out in the query, or make the value null.")));
 }
 
@@ -161,6 +162,19 @@ write_header(double *numbers, const Pass *pass, int32 blocks, double weight, dou
 }
 
 /*
+ * A row with what it weighs and its offset, and memory for its columns.
+ */
+static RegressionRow
+checked_row(double y, double weight, double offset, const double *x)
+{
+	if (!isfinite(weight) || weight < 0)
+		not_finite("weight", weight);
+	if (!isfinite(offset))
+		not_finite("offset", offset);
+	return (RegressionRow){y, weight, offset, x};
+}
+
+/*
  * regression_contribution(parameters double precision[], y double precision,
  * x double precision[], weight double precision, "offset" double precision)
  */
@@ -177,7 +191,8 @@ socrec_regression_contribution(PG_FUNCTION_ARGS)
 	ArrayType *result = make_array(ADDS_ROWS + m + blocks + p);
 	double *numbers = (double *) ARR_DATA_PTR(result);
 	double *x = numbers + ADDS_ROWS + m + blocks;
-	RegressionRow row = {PG_GETARG_FLOAT8(1), PG_GETARG_FLOAT8(3), PG_GETARG_FLOAT8(4), x};
+	RegressionRow row =
+		checked_row(PG_GETARG_FLOAT8(1), PG_GETARG_FLOAT8(3), PG_GETARG_FLOAT8(4), x);
 
 	if (ARR_DIMS(columns)[0] != p)
 		invalid_argument("x has %d elements, not %d", ARR_DIMS(columns)[0], p);
@@ -240,7 +255,7 @@ socrec_choice_contribution(PG_FUNCTION_ARGS)
 		double *to = pass->x + (Size) i * p;
 
 		scale_columns(pass, columns + (Size) i * p, to);
-		pass->rows[i] = (RegressionRow){chosen[i], weights[i], offsets[i], to};
+		pass->rows[i] = checked_row(chosen[i], weights[i], offsets[i], to);
 	}
 	added = regression_choice_set(pass->part, pass->theta, p, pass->rows, n, &pass->terms);
 	if (added < 0)

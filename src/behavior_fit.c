@@ -159,6 +159,7 @@ receive_row(TupleTableSlot *slot, DestReceiver *self)
 	RowReceiver *receiver = (RowReceiver *) self;
 	RegressionData *data = receiver->data;
 	ArrayType *array = NULL;
+	double weight;
 	double *x;
 	int32 p;
 
@@ -174,8 +175,11 @@ receive_row(TupleTableSlot *slot, DestReceiver *self)
 	}
 	if (data->n % 65536 == 0 && data->n > 0)
 		progress_report(receiver->progress, INT64_FORMAT " rows read", data->n);
+	weight = finite_number(slot, QUERY_WEIGHT, FLOAT8OID);
+	if (weight < 0)
+		invalid_argument("weight %g is not at least 0", weight);
 	x = regression_data_add(
-		data, finite_number(slot, QUERY_Y, FLOAT8OID), finite_number(slot, QUERY_WEIGHT, FLOAT8OID),
+		data, finite_number(slot, QUERY_Y, FLOAT8OID), weight,
 		finite_number(slot, QUERY_OFFSET, FLOAT8OID),
 		slot->tts_isnull[QUERY_SET] ? 0 : DatumGetInt64(slot->tts_values[QUERY_SET]),
 		slot->tts_isnull[QUERY_CLUSTER] ? 0 : DatumGetInt64(slot->tts_values[QUERY_CLUSTER]));

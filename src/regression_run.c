@@ -60,7 +60,10 @@ standardize(Budget *budget, RegressionProblem *problem, const RegressionOptions 
 		reach[j] = fabs(variance - mean * (1 - mean)) < 1e-9 * variance
 					   ? Max(mean, 1 - mean) * scale[j]
 					   : REACH;
-		factor[j] = options->standardize ? 1 : scale[j];
+		/* In units of the deviation, also where the column is not centered. */
+		factor[j] = !options->standardize ? scale[j]
+					: centered            ? 1
+										  : scale[j] * report->deviation[j];
 	}
 	if (problem->intercept)
 	{
@@ -115,7 +118,7 @@ unscale_errors(const RegressionProblem *problem, const RegressionReport *report,
 								(v == 0 ? 1 : -report->mean[v] * scale[v]) *
 								covariance[(i + u) * q + i + v];
 		}
-		report->error[i] = report->state[i] == COLUMN_FITTED ? sqrt(variance) : NAN;
+		report->error[i] = report->state[i] == COLUMN_FITTED && variance > 0 ? sqrt(variance) : NAN;
 	}
 }
 

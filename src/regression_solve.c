@@ -355,8 +355,9 @@ regression_newton(const RegressionProblem *problem, RegressionFit *fit)
 		}
 		if (!isfinite(fit->decrement))
 			break;
-		/* What is left after a step is of the order of its square. */
-		fit->converged = fit->decrement <= problem->tolerance * fit->sums[SUM_WEIGHT];
+		/* What is left after a step is of the order of its square.  Of rare outcomes rows say
+		 * little. */
+		fit->converged = fit->decrement <= problem->tolerance * fit->null_loss;
 		if (!take_step(problem, fit, step, REGRESSION_CURVATURE, theta))
 			break;
 	}
@@ -504,6 +505,48 @@ start_intercepts(const RegressionProblem *problem, RegressionFit *fit)
 }
 
 /*
+ * Does the intercept that fits lie beyond value, in the direction of sign?
+ */
+static bool
+falls_short(const RegressionProblem *problem, RegressionFit *fit, double value, double sign)
+{
+	fit->theta[0] = value;
+	pass(problem, fit, REGRESSION_GRADIENT);
+	return fit->sums[SUM_GRADIENT] * sign > 0;
+}
+
+/*
+ * Set the intercept to the one that fits the offsets, within 1, given a pass at 0:
+ * where the gradient, which falls, changes its sign.  False when there is none.
+ */
+static bool
+start_offsets(const RegressionProblem *problem, RegressionFit *fit)
+{
+	double sign = fit->sums[SUM_GRADIENT] > 0 ? 1 : -1;
+	double near = 0;
+	double far = sign;
+
+	while (falls_short(problem, fit, far, sign))
+	{
+		if (fabs(far) > 1e9)
+			return false;
+		near = far;
+		far *= 2;
+	}
+	while (fabs(far - near) > 1)
+	{
+		double middle = (near + far) / 2;
+
+		if (falls_short(problem, fit, middle, sign))
+			near = middle;
+		else
+			far = middle;
+	}
+	fit->theta[0] = (near + far) / 2;
+	return true;
+}
+
+/*
  * Fit the intercepts alone, and keep the loss that is left.  False when a class
  * does not occur, so that there is nothing to fit.
  */
@@ -518,19 +561,22 @@ regression_start(const RegressionProblem *problem, RegressionFit *fit)
 	memset(fit->theta, 0, q * sizeof(double));
 	if (problem->intercept)
 	{
+		bool with_offsets = problem->offsets && problem->shape.family == REGRESSION_LOGISTIC;
+
 		pass(problem, fit, REGRESSION_GRADIENT);
-		if (!start_intercepts(problem, fit))
+		if (!(with_offsets ? start_offsets(problem, fit) : start_intercepts(problem, fit)))
 			return false;
 	}
 	pass(problem, fit, part);
+	fit->null_loss = fit->sums[SUM_LOSS];
 	if (problem->intercept && problem->offsets)
 	{
 		for (int32_t i = 0; i < q; i++)
 			fit->state[i] = is_intercept(problem, i) ? COLUMN_FITTED : COLUMN_COLLINEAR;
 		minimize(problem, fit);
 		memset(fit->state, COLUMN_FITTED, q);
+		fit->null_loss = fit->sums[SUM_LOSS];
 	}
-	fit->null_loss = fit->sums[SUM_LOSS];
 	if (part == REGRESSION_CURVATURE && problem->l1 == 0 && problem->l2 == 0)
 	{
 		fill_matrix(problem, fit->sums, fit->matrix);

@@ -42,4 +42,61 @@ SELECT create_behavior_model('m', 'edge', 'y', '{x}', options => '{"class_weight
 SELECT create_behavior_model('m', 'edge', 'y', '{x}', options => '{"class_weight": {"true": "2"}}');
 SELECT create_behavior_model('m', 'edge', 'y', '{x}', options => '{"class_weight": {"true": 2}, "balanced": true}');
 
+
+-- An offset of 5 for all is one less 5 in the intercept, also of rare outcomes.
+CREATE FUNCTION edge_estimates(source text, features text[], options jsonb, target text DEFAULT 'y') RETURNS float8[] LANGUAGE plpgsql AS $$
+DECLARE
+    result float8[];
+BEGIN
+    PERFORM socrec.create_behavior_model('m', source, target, features, options => options);
+    SELECT array_agg(estimate ORDER BY id) INTO result FROM m.coefficient;
+    PERFORM socrec.drop_model('m');
+    RETURN result;
+END
+$$;
+SELECT o, abs(a[1] - o - b[1]) < 1e-9 * abs(b[1]) AS intercept, abs(a[2] - b[2]) < 1e-9 AS x
+FROM unnest('{5,-5,1000}'::float8[]) o, edge_estimates('SELECT x, i % 50 = 0 AS y FROM edge', '{x}', '{}') a,
+    edge_estimates(format('SELECT x, i %% 50 = 0 AS y, %s AS o FROM edge', o), '{x}', '{"offset": "o"}') b;
+
+-- One outcome that weighs a thousand million times the other is fitted to the end.
+CREATE VIEW uneven AS SELECT x, k, u.y, CASE WHEN u.y THEN 1e9 ELSE 1 END AS w FROM edge, LATERAL (SELECT x + (i % 7) / 3.0 > 1.2 AS y) u;
+SELECT abs(a[2] - b[2]) < 1e-9 AS same
+FROM edge_estimates('uneven', '{x,k}', '{"weight": "w"}') a, edge_estimates('uneven', '{x,k}', '{"weight": "w", "tolerance": 1e-16}') b;
+DROP VIEW uneven;
+
+-- What is no number, in both executions.
+SELECT create_behavior_model('m', 'SELECT *, ''nan''::float8 AS o FROM edge', 'y', '{x}', options => '{"offset": "o", "execution": "memory"}');
+SELECT create_behavior_model('m', 'SELECT *, ''nan''::float8 AS o FROM edge', 'y', '{x}', options => '{"offset": "o", "execution": "query"}');
+SELECT create_behavior_model('m', 'SELECT *, ''inf''::float8 AS w FROM edge', 'y', '{x}', options => '{"weight": "w", "execution": "query"}');
+SELECT create_behavior_model('m', 'SELECT *, i - 2 AS w FROM edge', 'y', '{x}', options => '{"weight": "w", "execution": "memory"}');
+SELECT create_behavior_model('m', 'SELECT *, i - 2 AS w FROM edge', 'y', '{x}', options => '{"weight": "w", "execution": "query"}');
+
+-- Without an intercept the first category has all its levels, but those with a reference.
+SELECT name FROM create_behavior_model('m', 'SELECT x, f, ''g'' || g AS g, y FROM edge', 'y', options => '{"intercept": false}');
+SELECT string_agg(concat_ws('=', term, level), ' ' ORDER BY id) FROM m.coefficient;
+SELECT drop_model('m');
+SELECT name FROM create_behavior_model('m', 'SELECT f, ''g'' || g AS g, y FROM edge', 'y', options => '{"intercept": false, "reference": {"f": "c"}}');
+SELECT string_agg(concat_ws('=', term, level), ' ' ORDER BY id) FROM m.coefficient;
+SELECT drop_model('m');
+-- It is the same model as with an intercept.
+SELECT max(abs(b.e - a.i - coalesce(a.e, 0))) < 1e-9 AS same
+FROM (SELECT u.n, u.e, t.e[1] AS i FROM edge_estimates('edge', '{f}', '{}') t(e), unnest(0.0::float8 || t.e[2:]) WITH ORDINALITY u(e, n)) a
+    JOIN (SELECT u.n, u.e FROM edge_estimates('edge', '{f}', '{"intercept": false}') t(e), unnest(t.e) WITH ORDINALITY u(e, n)) b USING (n);
+
+-- And a penalty is in units of the standard deviation, not of the distance from 0.
+SELECT max(abs(a.e - b.e)) < 1e-8 AS same
+FROM unnest(edge_estimates('SELECT x / stddev_pop(x) OVER () AS x, k / stddev_pop(k) OVER () AS k, y FROM edge', '{x,k}', '{"intercept": false, "standardize": false, "l2": 30}'),
+        edge_estimates('SELECT x, k, y FROM edge', '{x,k}', '{"intercept": false, "l2": 30}'), (SELECT ARRAY[stddev_pop(x), stddev_pop(k)] FROM edge)) u(a, b, s),
+    LATERAL (SELECT u.a) a(e), LATERAL (SELECT u.b * u.s) b(e);
+
+-- Clusters whose scores add up to 0 say nothing of errors.
+SELECT name FROM create_behavior_model('m', 'SELECT i % 4 < 2 AS x, half AS y, i / 4 AS g FROM edge WHERE i BETWEEN 4 AND 403', 'y', '{x}',
+    options => '{"std_errors": "cluster", "cluster": "g"}');
+SELECT term, estimate, std_error, z, p_value FROM m.coefficient ORDER BY id;
+SELECT drop_model('m');
+
+-- The text of a level must not depend on a session's settings.
+SELECT create_behavior_model('m', 'SELECT date ''2024-01-01'' + g AS day, y FROM edge', 'y', options => '{"categorical": ["day"]}');
+
+DROP FUNCTION edge_estimates;
 DROP TABLE edge;
