@@ -170,7 +170,7 @@ RETURNS double precision[]
 AS 'MODULE_PATHNAME', 'socrec_row_scores'
 LANGUAGE c STABLE STRICT PARALLEL SAFE COST 10;
 
-COMMENT ON FUNCTION row_scores IS 'the scores of several classes, as row_score, after that of the reference class';
+COMMENT ON FUNCTION row_scores IS 'the scores of several classes, as row_score';
 
 CREATE FUNCTION chi_square_p_value(chi_square double precision, degrees_of_freedom double precision)
 RETURNS double precision

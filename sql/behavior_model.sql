@@ -474,7 +474,8 @@ $$;
 
 COMMENT ON FUNCTION report_problems IS 'warns of features that are collinear or separate outcomes, and of a fit that has not converged';
 
--- The offset is a feature of weight 1.
+-- The offset is a feature of weight 1; the reference class, where it has no
+-- coefficients, has zeros.
 CREATE FUNCTION fitted_scorer(m model, f behavior_fit, OUT s behavior_scorer)
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -489,6 +490,10 @@ BEGIN
     s.terms := f.terms[first:];
     s.levels := f.levels[first:];
     s.defaults := coalesce(f.defaults[first:], '{}');
+    IF m.method = 'multinomial' AND cardinality(f.estimates) < cardinality(f.classes) * p THEN
+        s.intercepts := '{0}';
+        s.weights := array_fill(0::float8, ARRAY[p - first + 1]);
+    END IF;
     FOR k IN 0 .. cardinality(f.estimates) / p - 1 LOOP
         s.intercepts := s.intercepts || CASE first WHEN 2 THEN f.estimates[k * p + 1] ELSE 0 END;
         s.weights := s.weights || array_replace(f.estimates[k * p + first : k * p + p], NULL, 0::float8);

@@ -11,7 +11,7 @@ BEGIN ATOMIC
             id integer PRIMARY KEY, class text, term text NOT NULL, level text, estimate float8, std_error float8, z float8, p_value float8,
             odds_ratio float8, low float8, high float8, problem text, mean float8, standard_deviation float8, imputed float8)',
         'COMMENT ON TABLE %1$I.coefficient IS ''what was estimated: one row a term''',
-        'COMMENT ON COLUMN %1$I.coefficient.class IS ''of family multinomial: against the reference class''',
+        'COMMENT ON COLUMN %1$I.coefficient.class IS ''of family multinomial: against the reference class or, with l1, which has a row for that as well, by itself''',
         'COMMENT ON COLUMN %1$I.coefficient.term IS ''the column, or (intercept)''',
         'COMMENT ON COLUMN %1$I.coefficient.level IS ''its value that the estimate is for, against the value that has no row; null of numbers''',
         'COMMENT ON COLUMN %1$I.coefficient.estimate IS ''what one more of the term adds to the log-odds; null if collinear''',
@@ -34,7 +34,7 @@ BEGIN ATOMIC
         'COMMENT ON COLUMN %1$I.fit.condition_number IS ''of the information matrix scaled to a diagonal of ones; above 30 terms are nearly collinear''',
         'COMMENT ON COLUMN %1$I.fit.executed IS ''where the passes ran: memory or query''',
         'CREATE TABLE %1$I.path (
-            step integer, l1 float8, log_likelihood float8, nonzero integer, term text, level text, estimate float8)',
+            step integer, l1 float8, log_likelihood float8, nonzero integer, class text, term text, level text, estimate float8)',
         'COMMENT ON TABLE %1$I.path IS ''estimates along falling l1 penalties, with option path''',
         'CREATE TABLE %1$I.version (
             version integer PRIMARY KEY, fitted_at timestamptz NOT NULL, fit_duration interval,
@@ -131,14 +131,18 @@ BEGIN
                 RETURNS TABLE (class text, term text, level text, value float8, estimate float8, contribution float8)
                 LANGUAGE sql STABLE PARALLEL SAFE ROWS 100 COST 100 AS %L', m.name,
                 format('SELECT c.class, ''(intercept)'', NULL::pg_catalog.text, 1::pg_catalog.float8, c.weight, c.weight
-                    FROM ROWS FROM (pg_catalog.unnest((%1$L::pg_catalog.text[])[2:]), pg_catalog.unnest(%2$L::pg_catalog.float8[])) c(class, weight)
+                    FROM ROWS FROM (pg_catalog.unnest(%1$L::pg_catalog.text[]), pg_catalog.unnest(%2$L::pg_catalog.float8[])) WITH ORDINALITY c(class, weight, n)
+                    WHERE c.n >= %8$s
                     UNION ALL
                     SELECT c.class, t.term, t.level, t.value, w.weight, t.value * w.weight
-                    FROM pg_catalog.unnest((%1$L::pg_catalog.text[])[2:]) WITH ORDINALITY c(class, n),
+                    FROM pg_catalog.unnest(%1$L::pg_catalog.text[]) WITH ORDINALITY c(class, n),
                         ROWS FROM (pg_catalog.unnest(%3$L::pg_catalog.text[]), pg_catalog.unnest(%4$L::pg_catalog.text[]), pg_catalog.unnest(%5$s))
                             WITH ORDINALITY t(term, level, value, n),
                         LATERAL (SELECT (%6$L::pg_catalog.float8[])[(c.n - 1) * %7$s + t.n]) w(weight)
-                    WHERE t.level IS NULL OR t.value <> 0', s.classes, s.intercepts, s.terms, s.levels, features, s.weights, cardinality(s.terms)))];
+                    WHERE c.n >= %8$s AND (t.level IS NULL OR t.value <> 0)',
+                    s.classes, s.intercepts, s.terms, s.levels, features, s.weights, cardinality(s.terms),
+                    -- Without l1 the first is the reference, which has no coefficients.
+                    CASE WHEN (m.options ->> 'l1')::float8 > 0 THEN 1 ELSE 2 END))];
     ELSE
         statements := statements || format('CREATE OR REPLACE FUNCTION %I.explain(target anyelement)
             RETURNS TABLE (term text, level text, value float8, estimate float8, contribution float8)
@@ -166,34 +170,39 @@ DECLARE
     -- Half the width of a 95 % confidence interval, in standard errors.
     bound CONSTANT float8 := 1.959963984540054;
     p CONSTANT integer := cardinality(f.terms);
-    -- Of a penalty l1 alone a zero says that there is no parameter.
+    -- Those that have coefficients: all, or all but the reference.
+    classes CONSTANT text[] := CASE m.method WHEN 'multinomial' THEN f.classes[cardinality(f.classes) - cardinality(f.estimates) / p + 1 :] END;
+    -- Of a penalty l1 alone a zero says that there is no parameter; of intercepts of all
+    -- classes one follows from the others.
     fitted CONSTANT integer := (SELECT count(*) FROM unnest(f.states, f.estimates) u(s, e)
-        WHERE s <> 1 AND (e <> 0 OR (m.options ->> 'l1')::float8 = 0));
+        WHERE s <> 1 AND (e <> 0 OR (m.options ->> 'l1')::float8 = 0))
+        - coalesce(cardinality(classes) = cardinality(f.classes) AND socrec.behavior_has_intercept(m), false)::integer;
 BEGIN
     EXECUTE format('DELETE FROM %I.coefficient', m.name);
     EXECUTE format('DELETE FROM %I.fit', m.name);
     EXECUTE format('DELETE FROM %I.path', m.name);
     EXECUTE format('INSERT INTO %I.coefficient
-            SELECT e.id, CASE WHEN $10 THEN ($4)[(e.id - 1) / $9 + 2] END, t.term, t.level, e.estimate, e.std_error, e.estimate / e.std_error,
+            SELECT e.id, ($4)[(e.id - 1) / $9 + 1], t.term, t.level, e.estimate, e.std_error, e.estimate / e.std_error,
                 socrec.chi_square_p_value((e.estimate / e.std_error) ^ 2, 1), CASE WHEN abs(e.estimate) < 700 THEN exp(e.estimate) END,
-                e.estimate - $11 * e.std_error, e.estimate + $11 * e.std_error,
+                e.estimate - $10 * e.std_error, e.estimate + $10 * e.std_error,
                 CASE e.state WHEN 1 THEN ''collinear'' WHEN 2 THEN ''separated'' WHEN 3 THEN ''undecided'' END, t.mean, t.deviation, t.imputed
             FROM (SELECT u.n::integer AS id, u.state, CASE WHEN u.state <> 1 THEN u.estimate END AS estimate, u.std_error
-                    FROM ROWS FROM (unnest($5), unnest($6), unnest($12)) WITH ORDINALITY u(estimate, std_error, state, n)) e
+                    FROM ROWS FROM (unnest($5), unnest($6), unnest($11)) WITH ORDINALITY u(estimate, std_error, state, n)) e
                 JOIN ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($7), unnest($8)) WITH ORDINALITY t(term, level, imputed, mean, deviation, n)
                     ON t.n = (e.id - 1) %% $9 + 1', m.name)
-        USING f.terms, f.levels, f.defaults, f.classes, f.estimates, f.std_errors, f.means, f.deviations, p, m.method = 'multinomial', bound, f.states;
+        USING f.terms, f.levels, f.defaults, classes, f.estimates, f.std_errors, f.means, f.deviations, p, bound, f.states;
     EXECUTE format('INSERT INTO %I.fit VALUES ($1.method, CASE WHEN $1.method <> ''conditional'' THEN $2.classes END, $2.n, $2.row_count, $2.dropped_rows, $3,
             $2.log_likelihood, $2.null_log_likelihood, 1 - $2.log_likelihood / nullif($2.null_log_likelihood, 0),
             2 * $3 - 2 * $2.log_likelihood, $3 * ln($2.n) - 2 * $2.log_likelihood,
             $2.iterations, $2.passes, $2.converged, $2.gradient_norm, $2.condition_number, $2.executed)', m.name)
         USING m, f, fitted;
     EXECUTE format('INSERT INTO %I.path
-            SELECT s.step, s.l1, s.log_likelihood, sum((e.estimate <> 0)::integer) OVER (PARTITION BY s.step), t.term, t.level, e.estimate
+            SELECT s.step, s.l1, s.log_likelihood, sum((e.estimate <> 0)::integer) OVER (PARTITION BY s.step), ($6)[(i.id - 1) / $7 + 1], t.term, t.level, e.estimate
             FROM ROWS FROM (unnest($3), unnest($4)) WITH ORDINALITY s(l1, log_likelihood, step)
-                CROSS JOIN ROWS FROM (unnest($1), unnest($2)) WITH ORDINALITY t(term, level, n)
-                CROSS JOIN LATERAL (SELECT ($5)[(s.step - 1) * $6 + t.n]) e(estimate)', m.name)
-        USING f.terms, f.levels, f.path_l1, f.path_log_likelihood, f.path_estimates, p;
+                CROSS JOIN generate_series(1, $8) i(id)
+                JOIN ROWS FROM (unnest($1), unnest($2)) WITH ORDINALITY t(term, level, n) ON t.n = (i.id - 1) %% $7 + 1
+                CROSS JOIN LATERAL (SELECT ($5)[(s.step - 1) * $8 + i.id]) e(estimate)', m.name)
+        USING f.terms, f.levels, f.path_l1, f.path_log_likelihood, f.path_estimates, classes, p, cardinality(f.estimates);
     PERFORM socrec.execute_all(socrec.behavior_function_statements(m, socrec.fitted_scorer(m, f)));
 END
 $$;

@@ -129,8 +129,10 @@ get_pass(FunctionCallInfo fcinfo)
 	pass->shape = (RegressionShape){(RegressionFamily) numbers[PARAMETER_FAMILY], m, p};
 	pass->part = (RegressionPart) numbers[PARAMETER_PART];
 	if (m < 1 || m > REGRESSION_MAX_CLASSES || p < 1 || pass->shape.family < REGRESSION_LOGISTIC ||
-		pass->shape.family > REGRESSION_CONDITIONAL || pass->part < REGRESSION_GRADIENT ||
-		pass->part > REGRESSION_PLAIN || (m != 1 && pass->shape.family != REGRESSION_MULTINOMIAL) ||
+		pass->shape.family > REGRESSION_SYMMETRIC || pass->part < REGRESSION_GRADIENT ||
+		pass->part > REGRESSION_PLAIN ||
+		(m != 1 && pass->shape.family != REGRESSION_MULTINOMIAL &&
+		 pass->shape.family != REGRESSION_SYMMETRIC) ||
 		ARR_DIMS(array)[0] != PARAMETER_THETA + (int64) m * p + 2 * (int64) p)
 		invalid_argument("parameters are not those of a regression");
 	pass->theta = numbers + PARAMETER_THETA;

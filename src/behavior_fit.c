@@ -87,7 +87,9 @@ enum
 };
 
 #define MAX_FEATURES 1000000
-#define MAX_DESCENT_FEATURES 4000
+
+/* Coefficients that an l1 penalty takes: their matrix has 128 MB. */
+#define MAX_DESCENT 4000
 
 /* Takes the rows as they come. */
 typedef struct RowReceiver
@@ -487,9 +489,9 @@ read_arguments(FunctionCallInfo fcinfo, RegressionProblem *problem, RegressionOp
 	problem->shape.family = choose("family", text_to_cstring(PG_GETARG_TEXT_PP(ARG_FAMILY)),
 								   families, lengthof(families));
 	problem->shape.m = problem->shape.family == REGRESSION_MULTINOMIAL ? classes - 1 : 1;
-	if (problem->shape.m < 1 || problem->shape.m > REGRESSION_MAX_CLASSES)
+	if (problem->shape.m < 1 || classes > REGRESSION_MAX_CLASSES)
 		invalid_argument("a target of %d classes is not between 2 and %d", classes,
-						 REGRESSION_MAX_CLASSES + 1);
+						 REGRESSION_MAX_CLASSES);
 	problem->intercept =
 		PG_GETARG_BOOL(ARG_INTERCEPT) && problem->shape.family != REGRESSION_CONDITIONAL;
 	problem->shape.p = features + problem->intercept;
@@ -500,14 +502,19 @@ read_arguments(FunctionCallInfo fcinfo, RegressionProblem *problem, RegressionOp
 	problem->l2 = PG_GETARG_FLOAT8(ARG_L2);
 	if (!(problem->l1 >= 0 && problem->l2 >= 0 && isfinite(problem->l1 + problem->l2)))
 		invalid_argument("penalties l1 %g and l2 %g must be at least 0", problem->l1, problem->l2);
-	if (problem->l1 > 0 && problem->shape.m > 1)
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("an l1 penalty of several classes is not supported"),
-						errhint("Use l2, or a model for each class.")));
-	if (problem->l1 > 0 && problem->shape.p > MAX_DESCENT_FEATURES)
-		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-						errmsg("%d columns are too many for an l1 penalty, which takes %d",
-							   problem->shape.p, MAX_DESCENT_FEATURES)));
+	/* Sparse are the coefficients of each class, not what they differ by from a reference. */
+	if (problem->l1 > 0 && problem->shape.family == REGRESSION_MULTINOMIAL)
+		problem->shape = (RegressionShape){REGRESSION_SYMMETRIC, classes, problem->shape.p};
+	if (problem->l1 > 0 && (int64) problem->shape.m * problem->shape.p > MAX_DESCENT)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 problem->shape.m == 1
+					 ? errmsg("%d columns are too many for an l1 penalty, which takes %d",
+							  problem->shape.p, MAX_DESCENT)
+					 : errmsg("%d columns for each of %d classes are too many for an l1 penalty, "
+							  "which takes %d coefficients",
+							  problem->shape.p, problem->shape.m, MAX_DESCENT),
+				 errhint("Use option \"l2\", which takes any number.")));
 	problem->max_iterations = PG_GETARG_INT32(ARG_MAX_ITERATIONS);
 	problem->tolerance = PG_GETARG_FLOAT8(ARG_TOLERANCE);
 	if (problem->max_iterations < 1 || !(problem->tolerance > 0))

@@ -289,8 +289,7 @@ socrec_row_score(PG_FUNCTION_ARGS)
 /*
  * row_scores(intercepts double precision[], columns text[], levels text[], weights
  * double precision[], defaults double precision[], row record): as row_score for
- * several classes, whose weights follow each other; before them that of the
- * reference class, 0.
+ * several classes, whose weights follow each other.
  */
 PG_FUNCTION_INFO_V1(socrec_row_scores);
 Datum
@@ -303,21 +302,20 @@ socrec_row_scores(PG_FUNCTION_ARGS)
 	const double *weights = numbers_argument(fcinfo, 3, m * reader->n, "weights");
 	const double *defaults = numbers_argument(fcinfo, 4, reader->n, "defaults");
 	double *x = palloc(Max(reader->n, 1) * sizeof(double));
-	Datum *scores = palloc((m + 1) * sizeof(Datum));
+	Datum *scores = palloc(Max(m, 1) * sizeof(Datum));
 
 	if (m == 0 || (weights == NULL && reader->n > 0))
 		invalid_argument("weights are missing");
 	if (!read_features(reader, PG_GETARG_HEAPTUPLEHEADER(5), defaults, x))
 		PG_RETURN_NULL();
-	scores[0] = Float8GetDatum(0);
 	for (int k = 0; k < m; k++)
 	{
 		double score = intercepts[k];
 
 		for (int i = 0; i < reader->n; i++)
 			score += weights[(Size) k * reader->n + i] * x[i];
-		scores[k + 1] = Float8GetDatum(score);
+		scores[k] = Float8GetDatum(score);
 	}
-	PG_RETURN_ARRAYTYPE_P(construct_array(scores, m + 1, FLOAT8OID, sizeof(float8), FLOAT8PASSBYVAL,
-										  TYPALIGN_DOUBLE));
+	PG_RETURN_ARRAYTYPE_P(
+		construct_array(scores, m, FLOAT8OID, sizeof(float8), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }

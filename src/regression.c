@@ -62,25 +62,27 @@ regression_row(const RegressionShape *shape, RegressionPart part, const double *
 		return weight * (log1p(e) + (z >= 0 ? (1 - row->y) * z : -row->y * z));
 	}
 
-	/* The reference class has the score 0. */
 	{
 		ExpSum sum = {0};
-		int32_t class = (int32_t) row->y;
+		bool reference = shape->family == REGRESSION_MULTINOMIAL;
+		int32_t class = (int32_t) row->y - reference;
 		double probability[REGRESSION_MAX_CLASSES];
 
-		exp_sum_add(&sum, 0);
+		/* The reference class has the score 0. */
+		if (reference)
+			exp_sum_add(&sum, 0);
 		for (int32_t k = 0; k < m; k++)
 		{
 			probability[k] = regression_dot(theta + (size_t) k * p, row->x, p);
 			exp_sum_add(&sum, probability[k]);
-			if (class == k + 1)
+			if (class == k)
 				loss = -weight * probability[k];
 		}
 		loss += weight * exp_sum_log(&sum);
 		for (int32_t k = 0; k < m; k++)
 		{
 			probability[k] = exp_sum_share(&sum, probability[k]);
-			first[k] = weight * ((class == k + 1) - probability[k]);
+			first[k] = weight * ((class == k) - probability[k]);
 		}
 		fill_second(part, m, weight, probability, first, second);
 	}

@@ -7,8 +7,8 @@
  * solver needs nothing else of them.  So the rows may lie in memory, in a table
  * whose rows a query sums up, or on several servers.
  *
- * Coefficients are m vectors of p numbers, one after the other: m is 1, but for the
- * multinomial family the classes without the reference.
+ * Coefficients are m vectors of p numbers, one after the other: m is 1, but of the
+ * multinomial family the classes without the reference, or all of them.
  *
  * No dependency on the server.
  */
@@ -25,7 +25,8 @@ typedef enum RegressionFamily
 {
 	REGRESSION_LOGISTIC,    /* y is 0 or 1, or a share */
 	REGRESSION_MULTINOMIAL, /* y is 0 for the reference class, or 1 to m */
-	REGRESSION_CONDITIONAL  /* y is 1 for the one alternative of its set that was chosen */
+	REGRESSION_CONDITIONAL, /* y is 1 for the one alternative of its set that was chosen */
+	REGRESSION_SYMMETRIC    /* multinomial with a vector for each class: y is 0 to m - 1 */
 } RegressionFamily;
 
 /* What a pass sums up: the first vector and the blocks of Sums, below. */
@@ -44,7 +45,7 @@ typedef struct RegressionShape
 	int32_t p;
 } RegressionShape;
 
-/* Classes without the reference, at most. */
+/* Classes with coefficients, at most. */
 #define REGRESSION_MAX_CLASSES 1000
 
 /* Rows that are added to sums at once. */

@@ -76,21 +76,29 @@ standardize(Budget *budget, RegressionProblem *problem, const RegressionOptions 
 }
 
 /*
- * Bring coefficients back to the columns as they were: m vectors of p.
+ * Bring coefficients back to the columns as they were: m vectors of p.  Intercepts of
+ * which only differences count have the mean 0.
  */
 static void
 unscale(const RegressionProblem *problem, const double *mean, const double *scale,
 		const double *theta, double *estimate)
 {
+	int32 m = problem->shape.m;
 	int32 p = problem->shape.p;
+	double center = 0;
 
-	for (int32 k = 0; k < problem->shape.m; k++, theta += p, estimate += p)
+	for (Size i = 0; i < (Size) m * p; i++)
+		estimate[i] = theta[i] * scale[i % p];
+	if (!problem->intercept)
+		return;
+	for (int32 k = 0; k < m; k++)
 	{
-		for (int32 j = 0; j < p; j++)
-			estimate[j] = theta[j] * scale[j];
-		for (int32 j = 1; problem->intercept && j < p; j++)
-			estimate[0] -= estimate[j] * mean[j];
+		for (int32 j = 1; j < p; j++)
+			estimate[(Size) k * p] -= estimate[(Size) k * p + j] * mean[j];
+		center += estimate[(Size) k * p] / m;
 	}
+	for (int32 k = 0; k < m && problem->shape.family == REGRESSION_SYMMETRIC; k++)
+		estimate[(Size) k * p] -= center;
 }
 
 /*
@@ -177,9 +185,9 @@ follow_path(Budget *budget, RegressionProblem *problem, int32 steps, const doubl
 	double first = last;
 	int32 iterations = 0;
 
-	for (int32 j = problem->intercept; j < p; j++)
-		if (problem->factor[j] > 0)
-			first = Max(first, fabs(fit->sums[SUM_GRADIENT + j]) / problem->factor[j]);
+	for (Size i = 0; i < q; i++)
+		if (problem->factor[i % p] > 0 && !(problem->intercept && i % p == 0))
+			first = Max(first, fabs(fit->sums[SUM_GRADIENT + i]) / problem->factor[i % p]);
 	report->path = steps;
 	report->path_l1 = numbers(budget, steps);
 	report->path_loss = numbers(budget, steps);

@@ -74,6 +74,51 @@ class_share(const RegressionProblem *problem)
 	return problem->shape.family == REGRESSION_MULTINOMIAL ? 1.0 / (problem->shape.m + 1) : 0;
 }
 
+/* Put a number in its place among n in rising order. */
+static void
+insert(double *sorted, int32_t n, double value)
+{
+	for (; n > 0 && sorted[n - 1] > value; n--)
+		sorted[n] = sorted[n - 1];
+	sorted[n] = value;
+}
+
+/*
+ * Where each class has its vector, probabilities are the same when a number is
+ * taken off the coefficients of a column in all of them: take off that which leaves
+ * the least penalty.  It is their median or, with l2, that of them and of
+ * mean - l1 / l2 (2 i - m) / m, i = 0 ... m (Li and Osher 2009); the middle where
+ * there are many, as Friedman, Hastie and Tibshirani's.
+ */
+static void
+center_classes(const RegressionProblem *problem, double *theta)
+{
+	int32_t m = problem->shape.m;
+	int32_t p = problem->shape.p;
+	double sorted[2 * REGRESSION_MAX_CLASSES + 1];
+
+	if (problem->shape.family != REGRESSION_SYMMETRIC)
+		return;
+	for (int32_t j = problem->intercept; j < p; j++)
+	{
+		double ratio = problem->l1 / (problem->l2 * problem->factor[j]);
+		double mean = 0;
+		double shift;
+		int32_t n = 0;
+
+		for (int32_t k = 0; k < m; k++)
+		{
+			mean += theta[(size_t) k * p + j] / m;
+			insert(sorted, n++, theta[(size_t) k * p + j]);
+		}
+		for (int32_t i = 0; isfinite(ratio) && i <= m; i++)
+			insert(sorted, n++, mean - ratio * (2 * i - m) / m);
+		shift = (sorted[(n - 1) / 2] + sorted[n / 2]) / 2;
+		for (int32_t k = 0; k < m; k++)
+			theta[(size_t) k * p + j] -= shift;
+	}
+}
+
 /*
  * The derivative of half the l2 penalty with respect to unknown i.
  */
@@ -360,6 +405,7 @@ regression_newton(const RegressionProblem *problem, RegressionFit *fit)
 		fit->converged = fit->decrement <= problem->tolerance * fit->null_loss;
 		if (!take_step(problem, fit, step, REGRESSION_CURVATURE, theta))
 			break;
+		center_classes(problem, fit->theta);
 	}
 	if (problem->l1 == 0 && problem->l2 == 0)
 		mark_separated(problem, fit, step);
@@ -488,10 +534,11 @@ start_intercepts(const RegressionProblem *problem, RegressionFit *fit)
 {
 	int32_t m = problem->shape.m;
 	int32_t p = problem->shape.p;
-	double each = fit->sums[SUM_WEIGHT] / (m + 1);
+	bool symmetric = problem->shape.family == REGRESSION_SYMMETRIC;
+	double each = fit->sums[SUM_WEIGHT] / (m + !symmetric);
 	double reference = fit->sums[SUM_WEIGHT];
 
-	for (int32_t k = 0; k < m; k++)
+	for (int32_t k = 0; k < m && !symmetric; k++)
 		reference -= fit->sums[SUM_GRADIENT + (size_t) k * p] + each;
 	for (int32_t k = 0; k < m; k++)
 	{

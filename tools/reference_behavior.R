@@ -2,7 +2,7 @@
 # Reference fits of behavior models by R: glm, survival::clogit, nnet::multinom, glmnet
 # and the robust errors of sandwich.
 #
-#     tools/reference_behavior.R bank-additional-full.csv.gz hillstrom.csv.gz test/reference/travel_mode.csv > test/reference/behavior_r.csv
+#     tools/reference_behavior.R bank-additional-full.csv.gz hillstrom.csv.gz iris.csv test/reference/travel_mode.csv > test/reference/behavior_r.csv
 #
 # Derived numbers only.  Each model is described in the comments that the file begins
 # with; tools/reference_behavior.py fits the same in Python.  The reference level of a
@@ -60,7 +60,10 @@ cat("# bank, bank_collinear: y of bank-additional-full, dots in names being unde
 # generated, generated_weighted: y of generated_behavior() in tools/reference_behavior.R, the second with weights w and offset o;
 #   clustered by g with the factor G / (G - 1); *_lambda: glmnet, mean loss + lambda (alpha |b| + (1 - alpha) b^2 / 2), standardized
 # channel: Hillstrom's channel, multinomial, Multichannel being the reference class
-# travel_mode: clogit, ties being none; stratum is the individual
+# travel_mode: clogit, ties being none; stratum is the individual; clustered_error_adjusted: by the individual modulo 40, robust errors of
+#   Breslow's method (the same likelihood without ties) with the factor G / (G - 1) * (n - 1) / (n - k), n being sets
+# iris_alpha_A_lambda_L, classes_alpha_A_lambda_L: glmnet, multinomial, ungrouped: a vector for each class; as for generated, the second
+#   of k of generated_behavior(); intercepts have the mean 0
 # robust_error: HC0\n")
 cat("model,class,term,level,metric,value\n")
 
@@ -89,7 +92,9 @@ generated_behavior <- function(n) {
     x <- data.frame(x1 = u(349, 7919) - 0.5, x2 = 10 * u(5081, 104729), x3 = u(92821, 1299) ^ 2, x4 = (u(611953, 31) < 0.3) + 0,
         x5 = 100 * u(777, 65537) - 50)
     z <- -0.5 + x$x1 - 0.2 * x$x2 + 0.5 * x$x3 + x$x4 + 0.03 * x$x5
-    cbind(x, y = u(424243, 485818) < 1 / (1 + exp(-z)), w = 0.5 + u(31337, 2718), o = u(161803, 577) - 0.5, g = i %% 53)
+    e <- exp(cbind(0, x$x1 + 0.02 * x$x5, 0.5 - 0.2 * x$x2 + x$x4, x$x3 - x$x1 - 0.5))
+    cumulative <- cbind(e[, 1], e[, 1] + e[, 2], e[, 1] + e[, 2] + e[, 3]) / rowSums(e)
+    cbind(x, k = rowSums(u(271829, 31415) > cumulative), y = u(424243, 485818) < 1 / (1 + exp(-z)), w = 0.5 + u(31337, 2718), o = u(161803, 577) - 0.5, g = i %% 53)
 }
 
 generated <- generated_behavior(4000)
@@ -107,6 +112,19 @@ for (alpha in c(1, 0.5)) {
     }
 }
 
+# Coefficients of several classes along lambda.
+say_classes <- function(model, x, y, lambdas)
+    for (alpha in c(1, 0.5)) {
+        fit <- glmnet(x, y, "multinomial", alpha = alpha, lambda = lambdas, thresh = 1e-16, maxit = 1e7)
+        for (lambda in lambdas)
+            for (class in fit$classnames)
+                say_terms(sprintf("%s_alpha_%g_lambda_%g", model, alpha, lambda), "estimate", as.matrix(coef(fit, s = lambda)[[class]])[, 1], colnames(x), class)
+    }
+
+iris <- read.csv(paths[3])
+say_classes("iris", as.matrix(iris[, 1:4]), iris$target, c(0.1, 0.03, 0.01))
+say_classes("classes", x, generated$k, c(0.1, 0.03, 0.01, 0.001))
+
 fit <- multinom(channel ~ recency + history + mens + womens + newbie + zip_code, hillstrom, trace = FALSE, reltol = 1e-16, maxit = 10000)
 columns <- attr(terms(fit), "term.labels")
 for (class in rownames(coef(fit))) {
@@ -115,7 +133,7 @@ for (class in rownames(coef(fit))) {
 }
 say("channel", "log_likelihood", as.numeric(logLik(fit)))
 
-travel <- read.csv(paths[3], comment.char = "#")
+travel <- read.csv(paths[4], comment.char = "#")
 for (mode in c("air", "train", "bus")) travel[[mode]] <- (travel$mode == mode) + 0
 travel$income_air <- travel$income * travel$air
 fit <- clogit(chosen ~ air + train + bus + cost + wait + income_air + strata(individual), travel, method = "exact",
@@ -127,3 +145,10 @@ for (name in rownames(table)) {
 }
 say("travel_mode", "log_likelihood", fit$loglik[2])
 say("travel_mode", "null_log_likelihood", fit$loglik[1])
+# Scores of the exact method are not available.
+clustered <- clogit(chosen ~ air + train + bus + cost + wait + income_air + strata(individual) + cluster(individual %% 40), travel,
+    method = "breslow", control = coxph.control(eps = 1e-14, toler.chol = 1e-16, iter.max = 100))
+clusters <- length(unique(travel$individual %% 40))
+sets <- length(unique(travel$individual))
+errors <- sqrt(diag(vcov(clustered)) * clusters / (clusters - 1) * (sets - 1) / (sets - nrow(table)))
+for (name in rownames(table)) say("travel_mode", "clustered_error_adjusted", errors[[name]], term = name)

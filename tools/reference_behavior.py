@@ -26,6 +26,7 @@ HEADER = f"""\
 # generated_alpha_A_lambda_L: LogisticRegression, saga, C = 1 / (n lambda), l1_ratio = A, on standardized columns, estimates scaled back
 # generated_ridge: LogisticRegression, C = 1, of the columns as they are: sum of losses + sum of b^2 / 2, intercept free
 # iris: the same with three classes, one vector for each, all of them penalized; log_likelihood without the penalty
+# iris_alpha_A_lambda_L, classes_alpha_A_lambda_L: as in behavior_r.csv by saga, intercepts brought to the mean 0
 model,class,term,level,metric,value"""
 
 
@@ -82,7 +83,22 @@ def generated_behavior(n):
         "x1": u(349, 7919) - 0.5, "x2": 10 * u(5081, 104729), "x3": u(92821, 1299) ** 2,
         "x4": (u(611953, 31) < 0.3).astype(float), "x5": 100 * u(777, 65537) - 50})
     z = -0.5 + x.x1 - 0.2 * x.x2 + 0.5 * x.x3 + x.x4 + 0.03 * x.x5
-    return x, (u(424243, 485818) < 1 / (1 + np.exp(-z))).astype(int), i % 53
+    e = np.exp(np.stack([0 * z, x.x1 + 0.02 * x.x5, 0.5 - 0.2 * x.x2 + x.x4, x.x3 - x.x1 - 0.5]))
+    k = (u(271829, 31415) > np.cumsum(e, 0)[:3] / e.sum(0)).sum(0)
+    return x, (u(424243, 485818) < 1 / (1 + np.exp(-z))).astype(int), i % 53, k
+
+
+def lasso_classes(model, x, y, penalties):
+    """Several classes with l1 penalties, of which those of one vector are l1_ratio = 1."""
+    standard = (x - x.mean()) / x.std(ddof=0)
+    for alpha in (1, 0.5):
+        for penalty in penalties:
+            fit = LogisticRegression(solver="saga", C=1 / (len(x) * penalty), l1_ratio=alpha, tol=1e-10, max_iter=100000, random_state=0)
+            fit.fit(standard, y)
+            estimates = fit.coef_ / x.std(ddof=0).to_numpy()
+            intercepts = fit.intercept_ - estimates @ x.mean()
+            for label, intercept, vector in zip(fit.classes_, intercepts - intercepts.mean(), estimates):
+                say_terms(f"{model}_alpha_{alpha:g}_lambda_{penalty:g}", "estimate", ["intercept", *x.columns], [intercept, *vector], str(label))
 
 
 def main():
@@ -96,7 +112,7 @@ def main():
     hillstrom = pd.read_csv(hillstrom)
     logit("hillstrom", hillstrom.visit, design(hillstrom, ["recency", "history", "mens", "womens", "zip_code", "newbie", "channel", "segment"]))
 
-    x, y, groups = generated_behavior(4000)
+    x, y, groups, classes = generated_behavior(4000)
     logit("generated", y, design(x, x.columns), groups)
     standard = (x - x.mean()) / x.std(ddof=0)
     for alpha in (1, 0.5):
@@ -108,6 +124,8 @@ def main():
             say_terms(name, "estimate", ["intercept", *x.columns], [fit.intercept_[0] - estimates @ x.mean(), *estimates])
     fit = LogisticRegression(C=1, tol=1e-12, max_iter=100000, solver="newton-cholesky").fit(x, y)
     say_terms("generated_ridge", "estimate", ["intercept", *x.columns], [fit.intercept_[0], *fit.coef_[0]])
+
+    lasso_classes("classes", x, classes, (0.1, 0.03, 0.01, 0.001))
 
     # The first class is the reference: Multichannel.
     x = design(hillstrom, ["recency", "history", "mens", "womens", "newbie", "zip_code"])
@@ -124,6 +142,7 @@ def main():
     fit = LogisticRegression(C=1, tol=1e-13, max_iter=100000, solver="newton-cholesky").fit(x, y)
     for label, intercept, coefficients in zip(fit.classes_, fit.intercept_, fit.coef_):
         say_terms("iris", "estimate", ["intercept", *x.columns], [intercept, *coefficients], str(label))
+    lasso_classes("iris", x, y, (0.1, 0.03, 0.01))
     say("iris", "log_likelihood", fit.predict_log_proba(x)[np.arange(len(y)), y].sum())
 
     travel = pd.read_csv(travel, comment="#")

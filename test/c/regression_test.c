@@ -61,7 +61,7 @@ make_data(Data *data, RegressionFamily family, int m, int p)
 			data->x[i * p + j] = uniform() * 2 - 1;
 		data->weight[i] = 0.5 + uniform();
 		data->offset[i] = uniform() - 0.5;
-		data->y[i] = (int) (uniform() * (m + 1));
+		data->y[i] = (int) (uniform() * (m + (family != REGRESSION_SYMMETRIC)));
 		/* One of the seven alternatives of a set. */
 		if (family == REGRESSION_CONDITIONAL)
 			data->y[i] = i % 7 == i / 7 % 7;
@@ -289,7 +289,14 @@ main(void)
 			test_solution(&data, 0, 0);
 			test_solution(&data, 0, 2);
 			if (m == 1)
+			{
 				test_solution(&data, 3, 1);
+				continue;
+			}
+			make_data(&data, REGRESSION_SYMMETRIC, m, p);
+			test_derivatives(&data);
+			test_solution(&data, 3, 1);
+			test_solution(&data, 3, 0);
 		}
 	make_data(&data, REGRESSION_CONDITIONAL, 1, 6);
 	test_derivatives(&data);

@@ -222,6 +222,28 @@ FROM visitor v WHERE visitor_id <= 2 ORDER BY visitor_id;
 SELECT * FROM (SELECT * FROM visitor WHERE visitor_id = 1) v, choice.explain(v);
 SELECT choice.score(r), choice.predict_class(r) FROM (SELECT 1 AS a, NULL::integer AS b) r;
 SELECT drop_model('choice');
+-- with l1 every class has its vector, and every way to them knows of it
+CREATE TABLE shopper AS SELECT visitor_id, a, b, a * b AS ab, c, CASE WHEN buys THEN 'buys' WHEN d THEN 'looks' ELSE 'leaves' END AS what FROM visitor;
+SELECT name FROM create_behavior_model('choice', 'shopper', 'what', '{a,b,ab,c}', 'multinomial', '{"l1": 40, "path": 4, "keep_models": 1}');
+SELECT id, class, term, level, estimate, std_error FROM choice.coefficient ORDER BY id;
+SELECT classes, parameters FROM choice.fit;
+SELECT step, nonzero, string_agg(class || ' ' || term || coalesce('=' || level, ''), ', ' ORDER BY class, term, level) FILTER (WHERE estimate <> 0 AND term <> '(intercept)') AS terms
+FROM choice.path GROUP BY 1, 2 ORDER BY 1;
+SELECT bool_and(p.estimate = c.estimate) AS same, count(*) FROM choice.path p JOIN choice.coefficient c ON p.class = c.class AND p.term = c.term AND p.level IS NOT DISTINCT FROM c.level
+WHERE p.step = 4;
+SELECT count(*) AS classes, max(abs(ln(p.probability / q.probability) - (e.total - lag))) < 1e-9 AS same
+FROM (SELECT * FROM shopper WHERE visitor_id = 2) v,
+    LATERAL (SELECT x.class, sum(x.contribution) AS total, lag(sum(x.contribution)) OVER (ORDER BY x.class) AS lag FROM choice.explain(v) x GROUP BY 1) e,
+    LATERAL (SELECT u.n, u.probability FROM unnest(choice.score(v)) WITH ORDINALITY u(probability, n)) p, choice.fit f,
+    LATERAL (SELECT u.n, u.probability FROM unnest(choice.score(v)) WITH ORDINALITY u(probability, n)) q
+WHERE f.classes[p.n] = e.class AND (e.lag IS NULL AND q.n = p.n OR q.n = p.n - 1);
+CREATE TEMP TABLE earlier AS SELECT visitor_id, choice.score(v) AS score, choice.predict_class(v) AS class FROM shopper v;
+UPDATE shopper SET what = 'looks' WHERE visitor_id < 400;
+CALL refit('choice');
+CALL rollback('choice');
+SELECT count(*) FILTER (WHERE e.score <> choice.score(v) OR e.class <> choice.predict_class(v)) AS different FROM earlier e JOIN shopper v USING (visitor_id);
+SELECT drop_model('choice');
+DROP TABLE earlier, shopper;
 -- which class is the reference does not matter to a penalized fit
 CREATE FUNCTION probabilities(options jsonb) RETURNS float8[] LANGUAGE plpgsql AS $$
 DECLARE
@@ -234,6 +256,8 @@ BEGIN
 END
 $$;
 SELECT max(abs(x - y)) < 1e-8 AS same FROM unnest(probabilities('{"l2": 5}'), probabilities('{"l2": 5, "reference_class": "2"}')) u(x, y);
+SELECT max(abs(x - y)) < 1e-8 AS same FROM unnest(probabilities('{"l1": 5}'), probabilities('{"l1": 5, "reference_class": "2"}')) u(x, y);
+SELECT max(abs(x - y)) < 1e-8 AS same FROM unnest(probabilities('{"l1": 5, "l2": 2}'), probabilities('{"l1": 5, "l2": 2, "execution": "query", "reference_class": "2"}')) u(x, y);
 
 -- conditional logit: one of the alternatives of a set
 CREATE VIEW alternative AS
@@ -292,7 +316,7 @@ SELECT create_behavior_model('trial', 'visitor', 'buys', '{c}', options => '{"re
 SELECT create_behavior_model('trial', 'visitor', 'c', '{a}');
 SELECT create_behavior_model('trial', 'visitor', 'weight', '{a}');
 SELECT create_behavior_model('trial', 'visitor', 'c', '{a}', options => '{"positive": "huge"}');
-SELECT create_behavior_model('trial', 'visitor', 'c', '{a}', 'multinomial', '{"l1": 1}');
+SELECT create_behavior_model('trial', 'SELECT visitor_id % 800 AS k, a, b, weight, segment, d FROM visitor', 'k', '{a,b,weight,segment,d}', 'multinomial', '{"l1": 1}');
 SELECT create_behavior_model('trial', 'visitor', 'c', '{a}', 'multinomial', '{"reference_class": "huge"}');
 SELECT create_behavior_model('trial', 'SELECT * FROM visitor WHERE false', 'buys', '{a}');
 SELECT create_behavior_model('trial', 'SELECT * FROM visitor WHERE visitor_id = 1', 'buys', '{a}');
