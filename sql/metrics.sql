@@ -212,6 +212,14 @@ LANGUAGE c IMMUTABLE PARALLEL SAFE;
 
 COMMENT ON FUNCTION calibration_accumulate(double precision[], boolean, double precision, integer) IS 'transition function of calibration_error with a number of bins';
 
+CREATE FUNCTION calibration_accumulate(double precision[], boolean, double precision, double precision, integer)
+RETURNS double precision[]
+AS 'MODULE_PATHNAME', 'socrec_calibration_accumulate'
+LANGUAGE c IMMUTABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION calibration_accumulate(double precision[], boolean, double precision, double precision, integer) IS
+    'transition function of calibration_error with weights and a number of bins';
+
 CREATE FUNCTION calibration_error_final(double precision[])
 RETURNS double precision
 AS 'MODULE_PATHNAME', 'socrec_calibration_error_final'
@@ -241,6 +249,17 @@ CREATE AGGREGATE calibration_error(label boolean, probability double precision, 
 COMMENT ON AGGREGATE calibration_error(boolean, double precision, integer) IS
     'expected calibration error in bins of equal width';
 
+CREATE AGGREGATE calibration_error(label boolean, probability double precision, weight double precision, bins integer) (
+    SFUNC = calibration_accumulate,
+    STYPE = double precision[],
+    COMBINEFUNC = combine_sums,
+    FINALFUNC = calibration_error_final,
+    PARALLEL = SAFE
+);
+
+COMMENT ON AGGREGATE calibration_error(boolean, double precision, double precision, integer) IS
+    'expected calibration error of weighted rows in bins of equal width';
+
 -- of scores; the state has them all
 
 CREATE FUNCTION combine_lists(bytea, bytea)
@@ -255,7 +274,16 @@ RETURNS bytea
 AS 'MODULE_PATHNAME', 'socrec_score_accumulate'
 LANGUAGE c IMMUTABLE PARALLEL SAFE;
 
-COMMENT ON FUNCTION score_accumulate IS 'transition function of auc and average_precision';
+COMMENT ON FUNCTION score_accumulate(bytea, boolean, double precision) IS
+    'transition function of auc, average_precision, ks_statistic and calibration_curve';
+
+CREATE FUNCTION score_accumulate(bytea, boolean, double precision, double precision)
+RETURNS bytea
+AS 'MODULE_PATHNAME', 'socrec_score_accumulate'
+LANGUAGE c IMMUTABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION score_accumulate(bytea, boolean, double precision, double precision) IS
+    'transition function of auc, average_precision and ks_statistic with weights';
 
 CREATE FUNCTION auc_final(bytea)
 RETURNS double precision
@@ -275,6 +303,17 @@ CREATE AGGREGATE auc(label boolean, score double precision) (
 COMMENT ON AGGREGATE auc(boolean, double precision) IS
     'area under the ROC curve: probability that a positive has a greater score than a negative, ties counting half';
 
+CREATE AGGREGATE auc(label boolean, score double precision, weight double precision) (
+    SFUNC = score_accumulate,
+    STYPE = bytea,
+    COMBINEFUNC = combine_lists,
+    FINALFUNC = auc_final,
+    PARALLEL = SAFE
+);
+
+COMMENT ON AGGREGATE auc(boolean, double precision, double precision) IS
+    'area under the ROC curve of weighted rows';
+
 CREATE FUNCTION average_precision_final(bytea)
 RETURNS double precision
 AS 'MODULE_PATHNAME', 'socrec_average_precision_final'
@@ -292,6 +331,116 @@ CREATE AGGREGATE average_precision(label boolean, score double precision) (
 
 COMMENT ON AGGREGATE average_precision(boolean, double precision) IS
     'sum over distinct scores, falling, of the gain in recall times the precision there';
+
+CREATE AGGREGATE average_precision(label boolean, score double precision, weight double precision) (
+    SFUNC = score_accumulate,
+    STYPE = bytea,
+    COMBINEFUNC = combine_lists,
+    FINALFUNC = average_precision_final,
+    PARALLEL = SAFE
+);
+
+COMMENT ON AGGREGATE average_precision(boolean, double precision, double precision) IS
+    'average precision of weighted rows';
+
+CREATE FUNCTION ks_statistic_final(bytea)
+RETURNS double precision
+AS 'MODULE_PATHNAME', 'socrec_ks_statistic_final'
+LANGUAGE c IMMUTABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION ks_statistic_final IS 'final function of ks_statistic';
+
+CREATE AGGREGATE ks_statistic(label boolean, score double precision) (
+    SFUNC = score_accumulate,
+    STYPE = bytea,
+    COMBINEFUNC = combine_lists,
+    FINALFUNC = ks_statistic_final,
+    PARALLEL = SAFE
+);
+
+COMMENT ON AGGREGATE ks_statistic(boolean, double precision) IS
+    'Kolmogorov-Smirnov statistic: the greatest difference of true and false positive rate';
+
+CREATE AGGREGATE ks_statistic(label boolean, score double precision, weight double precision) (
+    SFUNC = score_accumulate,
+    STYPE = bytea,
+    COMBINEFUNC = combine_lists,
+    FINALFUNC = ks_statistic_final,
+    PARALLEL = SAFE
+);
+
+COMMENT ON AGGREGATE ks_statistic(boolean, double precision, double precision) IS
+    'Kolmogorov-Smirnov statistic of weighted rows';
+
+CREATE TYPE calibration_bin AS (
+    bin integer,
+    n double precision,
+    positives double precision,
+    low double precision,
+    high double precision,
+    mean_probability double precision,
+    share double precision,
+    share_low double precision,
+    share_high double precision
+);
+
+COMMENT ON TYPE calibration_bin IS
+    'rows from one probability to another: their number or weight, the mean probability, and the share of positives with its Wilson score interval';
+
+CREATE FUNCTION curve_accumulate(bytea, boolean, double precision, integer)
+RETURNS bytea
+AS 'MODULE_PATHNAME', 'socrec_curve_accumulate'
+LANGUAGE c IMMUTABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION curve_accumulate(bytea, boolean, double precision, integer) IS 'transition function of calibration_curve with a number of bins';
+
+CREATE FUNCTION curve_accumulate(bytea, boolean, double precision, double precision, integer)
+RETURNS bytea
+AS 'MODULE_PATHNAME', 'socrec_curve_accumulate'
+LANGUAGE c IMMUTABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION curve_accumulate(bytea, boolean, double precision, double precision, integer) IS
+    'transition function of calibration_curve with weights and a number of bins';
+
+CREATE FUNCTION calibration_curve_final(bytea)
+RETURNS calibration_bin[]
+AS 'MODULE_PATHNAME', 'socrec_calibration_curve_final'
+LANGUAGE c IMMUTABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION calibration_curve_final IS 'final function of calibration_curve';
+
+CREATE AGGREGATE calibration_curve(label boolean, probability double precision) (
+    SFUNC = score_accumulate,
+    STYPE = bytea,
+    COMBINEFUNC = combine_lists,
+    FINALFUNC = calibration_curve_final,
+    PARALLEL = SAFE
+);
+
+COMMENT ON AGGREGATE calibration_curve(boolean, double precision) IS
+    'tenths of the rows by probability, for a look at how it compares to what happened';
+
+CREATE AGGREGATE calibration_curve(label boolean, probability double precision, bins integer) (
+    SFUNC = curve_accumulate,
+    STYPE = bytea,
+    COMBINEFUNC = combine_lists,
+    FINALFUNC = calibration_curve_final,
+    PARALLEL = SAFE
+);
+
+COMMENT ON AGGREGATE calibration_curve(boolean, double precision, integer) IS
+    'bins of as many rows each by probability';
+
+CREATE AGGREGATE calibration_curve(label boolean, probability double precision, weight double precision, bins integer) (
+    SFUNC = curve_accumulate,
+    STYPE = bytea,
+    COMBINEFUNC = combine_lists,
+    FINALFUNC = calibration_curve_final,
+    PARALLEL = SAFE
+);
+
+COMMENT ON AGGREGATE calibration_curve(boolean, double precision, double precision, integer) IS
+    'bins of the same weight by probability';
 
 -- intervals over users, and two models on the same users
 

@@ -467,3 +467,43 @@ chi_square_tail(double x, double degrees)
 	}
 	return front * h;
 }
+
+/*
+ * How many standard deviations from its mean a normal variable stays within,
+ * with the given probability.
+ */
+static double
+normal_bound(double confidence)
+{
+	double low = 0;
+	double high = 40;
+
+	for (int i = 0; i < 64; i++)
+	{
+		double middle = (low + high) / 2;
+
+		if (erfc(middle / M_SQRT2) > 1 - confidence)
+			low = middle;
+		else
+			high = middle;
+	}
+	return high;
+}
+
+/*
+ * Wilson's score interval of a share of successes, which also holds for few trials
+ * and rare successes (Brown, Cai and DasGupta, Interval Estimation for a Binomial
+ * Proportion, Statistical Science 16(2), 2001); 0 to 1 without trials.
+ */
+void
+proportion_bounds(double successes, double trials, double confidence, double *low, double *high)
+{
+	double z = normal_bound(confidence);
+	double share = successes / trials;
+	double center = share + z * z / (2 * trials);
+	double half = z * sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials));
+	double scale = 1 + z * z / trials;
+
+	*low = successes > 0 ? (center - half) / scale : 0;
+	*high = successes < trials ? (center + half) / scale : 1;
+}

@@ -54,6 +54,8 @@ extern int64_t sketch_cell(const Sketch *sketch, int cell, double *value);
 extern double sketch_quantile(const Sketch *sketch, double fraction);
 
 extern double chi_square_tail(double x, double degrees);
+extern void proportion_bounds(double successes, double trials, double confidence, double *low,
+							  double *high);
 
 /* How evenly things share a total; counts ascend. */
 extern double gini_coefficient(const double *counts, int64_t n);

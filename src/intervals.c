@@ -14,6 +14,7 @@
 #include "utils/float.h"
 
 #include "bootstrap.h"
+#include "distribution.h"
 #include "lists.h"
 #include "socrec.h"
 
@@ -207,32 +208,8 @@ socrec_paired_test_final(PG_FUNCTION_ARGS)
 }
 
 /*
- * How many standard deviations from its mean a normal variable stays within,
- * with the given probability.
- */
-static double
-normal_bound(double confidence)
-{
-	double low = 0;
-	double high = 40;
-
-	for (int i = 0; i < 64; i++)
-	{
-		double middle = (low + high) / 2;
-
-		if (erfc(middle / M_SQRT2) > 1 - confidence)
-			low = middle;
-		else
-			high = middle;
-	}
-	return high;
-}
-
-/*
  * (successes, trials, confidence): the share of successes with Wilson's score
- * interval, which also holds for few trials and rare successes (Brown, Cai and
- * DasGupta, Interval Estimation for a Binomial Proportion, Statistical Science
- * 16(2), 2001).  Without trials the share is NULL and the interval 0 to 1.
+ * interval.  Without trials the share is NULL and the interval 0 to 1.
  */
 PG_FUNCTION_INFO_V1(socrec_proportion_interval);
 Datum
@@ -241,24 +218,14 @@ socrec_proportion_interval(PG_FUNCTION_ARGS)
 	int64 successes = PG_GETARG_INT64(0);
 	int64 trials = PG_GETARG_INT64(1);
 	float8 confidence = PG_GETARG_FLOAT8(2);
-	double z;
-	double share;
-	double center;
-	double half;
+	double low;
+	double high;
 
 	if (successes < 0 || successes > trials)
 		invalid_argument(INT64_FORMAT " successes of " INT64_FORMAT " trials cannot be", successes,
 						 trials);
 	if (!(confidence > 0 && confidence < 1))
 		invalid_argument("confidence %g is not between 0 and 1", confidence);
-	if (trials == 0)
-		return make_row(fcinfo, (double[]){NAN, 0, 1}, 3, 0);
-	z = normal_bound(confidence);
-	share = (double) successes / trials;
-	center = share + z * z / (2 * trials);
-	half = z * sqrt(share * (1 - share) / trials + z * z / (4.0 * trials * trials));
-	return make_row(fcinfo,
-					(double[]){share, successes == 0 ? 0 : (center - half) / (1 + z * z / trials),
-							   successes == trials ? 1 : (center + half) / (1 + z * z / trials)},
-					3, trials);
+	proportion_bounds(successes, trials, confidence, &low, &high);
+	return make_row(fcinfo, (double[]){(double) successes / trials, low, high}, 3, trials);
 }

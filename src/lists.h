@@ -34,6 +34,7 @@ typedef struct Lists
 	int64 n[2];
 	int64 capacity[2];
 	double *values[2];
+	int64 sorted[2]; /* how long a list was when it was last sorted in place */
 } Lists;
 
 extern Lists *lists_for_update(FunctionCallInfo fcinfo, const double *options);
@@ -41,6 +42,7 @@ extern const Lists *lists_read(FunctionCallInfo fcinfo, int argument);
 extern void lists_append(Lists *lists, int which, double value);
 extern double *lists_copy(const Lists *lists, int which);
 extern void lists_sort(double *values, int64 n);
+extern const double *lists_sorted(const Lists *lists, int which, int width);
 
 #define PG_RETURN_LISTS(lists) PG_RETURN_DATUM(EOHPGetRWDatum(&(lists)->header))
 

@@ -11,6 +11,7 @@
 
 #include "utils/float.h"
 
+#include "metrics.h"
 #include "socrec.h"
 #include "sums.h"
 
@@ -23,10 +24,42 @@
 /* State: sum of weights, of logarithmic losses and of squared errors. */
 #define PROBABILITY_SUMS 3
 
-/* State, for each bin: pairs, sum of probabilities, positives. */
+/* State, for each bin: sum of weights, of probabilities, and of weights of positives. */
 #define BIN_SUMS 3
-#define MAX_BINS 10000
-#define DEFAULT_BINS 10
+
+/*
+ * The weight of a row, 1 for an aggregate without weights; NULL is 0, the weight of
+ * a row that is not there.
+ */
+float8
+metric_weight(FunctionCallInfo fcinfo, int argument)
+{
+	float8 weight = 1;
+
+	if (PG_NARGS() > argument)
+		weight = PG_ARGISNULL(argument) ? 0 : PG_GETARG_FLOAT8(argument);
+	if (!(weight >= 0 && isfinite(weight)))
+		invalid_argument("weight must be finite and not negative: %g", weight);
+	return weight;
+}
+
+/*
+ * How many bins, DEFAULT_BINS for an aggregate without such an option.
+ */
+int32
+metric_bins(FunctionCallInfo fcinfo, int argument)
+{
+	int32 bins;
+
+	if (PG_NARGS() <= argument)
+		return DEFAULT_BINS;
+	if (PG_ARGISNULL(argument))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("bins must not be null")));
+	bins = PG_GETARG_INT32(argument);
+	if (bins < 1 || bins > MAX_BINS)
+		invalid_argument("bins %d is not between 1 and %d", bins, MAX_BINS);
+	return bins;
+}
 
 /*
  * actual - predicted
@@ -180,7 +213,7 @@ get_probability(FunctionCallInfo fcinfo, int argument)
 /*
  * Transition of log_loss and brier: (state, label, probability [, weight]).  For
  * the logarithm, a probability is at least the distance of 1 to the next number,
- * and as far from 1.  A weight of 0 or NULL is that of no pair.
+ * and as far from 1.
  */
 PG_FUNCTION_INFO_V1(socrec_probability_accumulate);
 Datum
@@ -189,14 +222,11 @@ socrec_probability_accumulate(PG_FUNCTION_ARGS)
 	ArrayType *state;
 	float8 *sums;
 	float8 wrong; /* probability of the other label */
-	float8 weight = 1;
+	float8 weight;
 
-	if (PG_ARGISNULL(1) || PG_ARGISNULL(2) || (PG_NARGS() > 3 && PG_ARGISNULL(3)))
+	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
 		SUMS_RETURN_UNCHANGED();
-	if (PG_NARGS() > 3)
-		weight = PG_GETARG_FLOAT8(3);
-	if (!(weight >= 0 && isfinite(weight)))
-		invalid_argument("weight must be finite and not negative: %g", weight);
+	weight = metric_weight(fcinfo, 3);
 	wrong = get_probability(fcinfo, 2);
 	if (weight == 0)
 		SUMS_RETURN_UNCHANGED();
@@ -214,41 +244,36 @@ SUMS_METRIC(socrec_log_loss_final, PROBABILITY_SUMS, sums[1] / sums[0])
 SUMS_METRIC(socrec_brier_final, PROBABILITY_SUMS, sums[2] / sums[0])
 
 /*
- * Transition of calibration_error: (state, label, probability [, bins]).  A bin
- * has its lower bound, the last its upper one as well.
+ * Transition of calibration_error: (state, label, probability [[, weight], bins]).
+ * A bin has its lower bound, the last its upper one as well.
  */
 PG_FUNCTION_INFO_V1(socrec_calibration_accumulate);
 Datum
 socrec_calibration_accumulate(PG_FUNCTION_ARGS)
 {
+	bool weighted = PG_NARGS() > 4;
+	int32 bins = metric_bins(fcinfo, weighted ? 4 : 3);
+	float8 weight = weighted ? metric_weight(fcinfo, 3) : 1;
 	ArrayType *state;
 	float8 *bin;
 	float8 probability;
-	int32 bins = DEFAULT_BINS;
 
-	if (PG_NARGS() > 3)
-	{
-		if (PG_ARGISNULL(3))
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("bins must not be null")));
-		bins = PG_GETARG_INT32(3);
-	}
-	if (bins < 1 || bins > MAX_BINS)
-		invalid_argument("bins %d is not between 1 and %d", bins, MAX_BINS);
 	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
 		SUMS_RETURN_UNCHANGED();
 	probability = get_probability(fcinfo, 2);
+	if (weight == 0)
+		SUMS_RETURN_UNCHANGED();
 	state = sums_for_update(fcinfo, bins * BIN_SUMS);
 	bin = sums_of(state, bins * BIN_SUMS) + Min((int) (probability * bins), bins - 1) * BIN_SUMS;
-	bin[0] += 1;
-	bin[1] += probability;
-	bin[2] += PG_GETARG_BOOL(1);
+	bin[0] += weight;
+	bin[1] += weight * probability;
+	bin[2] += PG_GETARG_BOOL(1) ? weight : 0;
 	PG_RETURN_ARRAYTYPE_P(state);
 }
 
 /*
  * Expected calibration error: the difference between the mean probability and the
- * share of positives of each bin, weighted by its pairs.
+ * share of positives of each bin, weighted by its weight.
  */
 PG_FUNCTION_INFO_V1(socrec_calibration_error_final);
 Datum

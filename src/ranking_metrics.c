@@ -1,7 +1,7 @@
 /*
  * ranking_metrics.c
- *		Metrics of an order: auc and average_precision of scored rows, and those of
- *		a ranked list as aggregates over its rows or functions of two arrays.
+ *		Metrics of a ranked list, as aggregates over its rows or functions of two
+ *		arrays.
  *
  * The aggregates of a ranked list take one user's rows (rank, gain): one row for
  * each item that was recommended or is relevant.  rank is NULL of what was not
@@ -36,123 +36,6 @@ typedef struct RankedList
 	int32 n_ideal;
 	int32 k;
 } RankedList;
-
-/*
- * Transition of auc and average_precision: (state, label, score).  A row with a
- * NULL is skipped.  Scores of positives go to the first list.
- */
-PG_FUNCTION_INFO_V1(socrec_score_accumulate);
-Datum
-socrec_score_accumulate(PG_FUNCTION_ARGS)
-{
-	const double options[LISTS_OPTIONS] = {0};
-	Lists *lists;
-	float8 score;
-
-	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
-		LISTS_RETURN_UNCHANGED();
-	score = PG_GETARG_FLOAT8(2);
-	if (!isfinite(score))
-		ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-						errmsg("score %g must be finite", score)));
-	lists = lists_for_update(fcinfo, options);
-	lists_append(lists, PG_GETARG_BOOL(1) ? 0 : 1, score);
-	PG_RETURN_LISTS(lists);
-}
-
-/* Scores of positives and negatives, each ascending. */
-typedef struct Scores
-{
-	double *positive;
-	double *negative;
-	int64 n_positive;
-	int64 n_negative;
-} Scores;
-
-static Scores
-sorted_scores(FunctionCallInfo fcinfo)
-{
-	const Lists *lists = lists_read(fcinfo, 0);
-	Scores scores = {lists_copy(lists, 0), lists_copy(lists, 1), lists->n[0], lists->n[1]};
-
-	lists_sort(scores.positive, scores.n_positive);
-	lists_sort(scores.negative, scores.n_negative);
-	return scores;
-}
-
-/*
- * Area under the ROC curve: the probability that a positive has a greater score
- * than a negative, an equal one counting half (Mann and Whitney 1947).  Exact,
- * as pairs are counted in whole numbers.  NULL when there is only one class.
- */
-PG_FUNCTION_INFO_V1(socrec_auc_final);
-Datum
-socrec_auc_final(PG_FUNCTION_ARGS)
-{
-	Scores scores;
-	int64 below = 0;
-	int64 up_to = 0;
-	int64 twice = 0; /* two for each pair in order, one for each tie */
-
-	if (PG_ARGISNULL(0))
-		PG_RETURN_NULL();
-	scores = sorted_scores(fcinfo);
-	if (scores.n_positive == 0 || scores.n_negative == 0)
-		PG_RETURN_NULL();
-	for (int64 i = 0; i < scores.n_positive; i++)
-	{
-		double score = scores.positive[i];
-
-		while (below < scores.n_negative && scores.negative[below] < score)
-			below++;
-		up_to = Max(up_to, below);
-		while (up_to < scores.n_negative && scores.negative[up_to] == score)
-			up_to++;
-		twice += below + up_to;
-	}
-	pfree(scores.positive);
-	pfree(scores.negative);
-	PG_RETURN_FLOAT8((double) twice / 2 / scores.n_positive / scores.n_negative);
-}
-
-/*
- * Average precision: the sum over distinct scores, falling, of what recall gains
- * there times the precision of all rows with that score or more; nothing is
- * interpolated.  NULL without a positive.
- */
-PG_FUNCTION_INFO_V1(socrec_average_precision_final);
-Datum
-socrec_average_precision_final(PG_FUNCTION_ARGS)
-{
-	Scores scores;
-	int64 positive; /* of the rows not yet passed */
-	int64 negative;
-	double sum = 0;
-
-	if (PG_ARGISNULL(0))
-		PG_RETURN_NULL();
-	scores = sorted_scores(fcinfo);
-	if (scores.n_positive == 0)
-		PG_RETURN_NULL();
-	positive = scores.n_positive;
-	negative = scores.n_negative;
-	while (positive > 0)
-	{
-		double score = scores.positive[positive - 1];
-		int64 before = positive;
-		double passed;
-
-		while (positive > 0 && scores.positive[positive - 1] == score)
-			positive--;
-		while (negative > 0 && scores.negative[negative - 1] >= score)
-			negative--;
-		passed = scores.n_positive - positive;
-		sum += (before - positive) * (passed / (passed + (scores.n_negative - negative)));
-	}
-	pfree(scores.positive);
-	pfree(scores.negative);
-	PG_RETURN_FLOAT8(sum / scores.n_positive);
-}
 
 static int32
 get_k(FunctionCallInfo fcinfo, int argument)

@@ -177,6 +177,37 @@ def vectors():
         expect("vector", case, "intra_list_diversity", 1 - cosine_similarity(vector)[upper].mean())
 
 
+def weighted_scores():
+    """a is {label,weight}.  Bins: a row is where the middle of its weight lies, ties as one."""
+    for case, (n, digits, kind) in enumerate([(2, 1, "whole"), (40, 1, "whole"), (300, 2, "whole"), (400, 12, "real"), (60, 0, "real"), (200, 2, "none")]):
+        label = (random.random(n) < 0.4).astype(int)
+        label[:2] = [0, 1]
+        score = np.round(random.beta(1 + label, 2), digits)
+        weight = {"whole": random.integers(0, 5, n).astype(float), "real": np.round(random.gamma(0.5, 2, n), 9), "none": np.ones(n)}[kind]
+        weight[:2] = [1, 2] if kind != "none" else 1
+        rows.extend(("weighted", case, f"{{{y},{float(w)!r}}}", s) for y, w, s in zip(label, weight, score))
+        expect("weighted", case, "log_loss", metrics.log_loss(label, score, labels=[0, 1], sample_weight=weight))
+        expect("weighted", case, "brier_score", metrics.brier_score_loss(label, score, pos_label=1, sample_weight=weight))
+        expect("weighted", case, "auc", metrics.roc_auc_score(label, score, sample_weight=weight))
+        expect("weighted", case, "average_precision", metrics.average_precision_score(label, score, sample_weight=weight))
+        fpr, tpr, _ = metrics.roc_curve(label, score, sample_weight=weight, drop_intermediate=False)
+        expect("weighted", case, "ks_statistic", np.abs(tpr - fpr).max())
+        if kind == "none":
+            assert abs(np.abs(tpr - fpr).max() - stats.ks_2samp(score[label == 1], score[label == 0]).statistic) < 1e-12
+        for bins in (1, 7, 10):
+            number = np.array([min(int(Fraction(repr(float(x))) * bins), bins - 1) for x in score])
+            difference = sum(abs((weight * (score - label))[number == b].sum()) for b in range(bins))
+            expect("weighted", case, "calibration_error", difference / weight.sum(), bins)
+            below = np.array([weight[score < s].sum() for s in score])
+            tied = np.array([weight[score == s].sum() for s in score])
+            number = np.minimum(bins * (below + tied / 2) / weight.sum(), bins - 1).astype(int)
+            present = [b for b in range(bins) if weight[number == b].sum() > 0]
+            expect("weighted", case, "calibration_curve_bins", len(present), bins)
+            for field, of in (("n", np.ones(n)), ("mean_probability", score), ("share", label)):
+                values = [np.average(of[number == b], weights=weight[number == b]) * (weight[number == b].sum() if field == "n" else 1) for b in present]
+                expect("weighted", case, f"calibration_curve_{field}", np.dot(values, np.arange(1, len(present) + 1)), bins)
+
+
 def write(name, header, content):
     with open(f"{sys.argv[1]}/{name}", "w", newline="") as file:
         file.write(f"# tools/reference_metrics.py, scikit-learn {sklearn.__version__}, SciPy {scipy.__version__}, "
@@ -186,7 +217,7 @@ def write(name, header, content):
         writer.writerows([repr(float(x)) if isinstance(x, np.floating) else x for x in row] for row in content)
 
 
-for part in (errors, probabilities, scores, ranked_lists, pairs, exposures, vectors):
+for part in (errors, probabilities, scores, ranked_lists, pairs, exposures, vectors, weighted_scores):
     part()
 write("metrics_rows.csv", ["kind", "number", "a", "b"], rows)
 write("metrics_lists.csv", ["number", "item", "rank", "gain"], lists)

@@ -90,6 +90,39 @@ SELECT average_precision(true, 'infinity');
 SELECT s, auc(s % 3 = 0, s % 4) OVER (ORDER BY s), average_precision(s % 3 = 0, s % 4) OVER (ORDER BY s ROWS 2 PRECEDING)
 FROM generate_series(1, 6) s;
 
+-- true and false positive rates from the top: 1/2 and 1/2, 1 and 1/2, 1 and 1
+SELECT ks_statistic(l, s), ks_statistic(NOT l, s) AS reversed, ks_statistic(l, 0) AS tied, ks_statistic(true, s) AS positives, ks_statistic(l, s) FILTER (WHERE false) AS none
+FROM (VALUES (true, 0.9), (false, 0.9), (true, 0.3), (false, 0.1)) t(l, s);
+-- a weight counts like so many rows; without one, or with 0, a row is absent
+SELECT w.a = r.a AS auc, w.p = r.p AS average_precision, w.k = r.k AS ks_statistic, w.c = r.c AS calibration_curve, w.e = r.e AS calibration_error, w.a, w.p, w.k, w.e
+FROM (SELECT auc(l, s, w) AS a, average_precision(l, s, w) AS p, ks_statistic(l, s, w) AS k, calibration_curve(l, s, w, 4) AS c, calibration_error(l, s, w, 4) AS e
+        FROM (VALUES (true, 0.75, 2), (false, 0.75, 3), (true, 0.25, 4), (false, 0.125, 1), (true, 0.5, 0), (false, 1, NULL), (false, 0.5, 2)) t(l, s, w)) w,
+    (SELECT auc(l, s) AS a, average_precision(l, s) AS p, ks_statistic(l, s) AS k, calibration_curve(l, s, 4) AS c, calibration_error(l, s, 4) AS e
+        FROM (VALUES (true, 0.75, 2), (false, 0.75, 3), (true, 0.25, 4), (false, 0.125, 1), (false, 0.5, 2)) t(l, s, w), generate_series(1, w)) r;
+SELECT auc(l, 0.5, 0) IS NULL AS auc, average_precision(l, 0.5, NULL) IS NULL AS average_precision, ks_statistic(l, 0.5, 0) IS NULL AS ks_statistic,
+    calibration_curve(l, 0.5, 0, 10) IS NULL AS calibration_curve, calibration_error(l, 0.5, 0, 10) IS NULL AS calibration_error FROM (VALUES (true), (false)) t(l);
+SELECT auc(true, 0.5, -1);
+SELECT ks_statistic(true, 0.5, 'NaN');
+SELECT average_precision(true, 0.5, 'infinity');
+SELECT calibration_error(true, 0.5, -1, 10);
+SELECT auc(l, 0.5, 1e308) FROM (VALUES (true), (true), (false)) t(l);
+-- tenths of the rows: ties lie together, where their middle is
+SELECT (b).* FROM (SELECT unnest(calibration_curve(i % 3 = 0, i / 64.0::float8)) AS b FROM generate_series(1, 40) i) c;
+SELECT calibration_curve(i = 1, 0.5) AS all_tied FROM generate_series(1, 4) i;
+SELECT calibration_curve(true, i / 4.0::float8, 100) AS few FROM generate_series(1, 2) i;
+SELECT bin, n FROM unnest((SELECT calibration_curve(i = 0, i / 64.0::float8, 3) FROM generate_series(0, 9) i)) ORDER BY 1;
+SELECT calibration_curve(true, 1.5);
+SELECT calibration_curve(true, -0.5);
+SELECT calibration_curve(true, 0.5, 0);
+SELECT calibration_curve(true, 0.5, NULL::integer);
+SELECT calibration_curve(true, 0.5, 1, 10001);
+SELECT calibration_curve(true, 0.5, b) FROM generate_series(1, 2) b;
+-- states made by hand
+SELECT auc_final(NULL), ks_statistic_final(NULL), calibration_curve_final(NULL);
+SELECT auc_final(score_accumulate(NULL, true, 0.5, 1) || '\x0000000000000000');
+SELECT ks_statistic_final(score_accumulate(NULL, true, 0.5, 1) || '\x000000000000f0bf000000000000f0bf');
+SELECT calibration_curve_final(set_byte(curve_accumulate(NULL, true, 0.5, 3), 15, 191));
+
 -- ranked lists: one user's relevant items have gains 3, 2, 2 and 1; of these 2, 1 and 3 are at ranks 1, 3 and 5
 CREATE TABLE list (user_id integer, rank integer, gain float8);
 INSERT INTO list VALUES

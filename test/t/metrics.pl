@@ -40,6 +40,7 @@ my %calls = (
 	score => { map { ($_ => "$_(a::boolean, b)") } qw(auc average_precision) },
 	exposure => { (map { ($_ => "$_(a::float8)") } qw(catalog_coverage gini exposure_entropy)), arp => 'arp(b)', novelty => 'novelty(b, 10)' },
 	pair => { map { ($_ => "(paired_test(a::float8, b)).$_") } qw(difference t_p_value wilcoxon_p_value) },
+	weighted => { map { ($_ => "$_(((a::float8[])[1] = 1), b, (a::float8[])[2])") } qw(log_loss brier_score auc average_precision ks_statistic) },
 	vector => { intra_list_diversity => 'intra_list_diversity(array_agg(a::svec))' });
 my @rank_metrics = qw(precision_at recall_at hit_rate_at mrr map_at ndcg_at binary_ndcg_at);
 my @found;
@@ -50,6 +51,17 @@ for my $kind (sort keys %calls)
 }
 push @found, map { "SELECT kind, number, 'calibration_error', $_, calibration_error(a::boolean, b, $_) FROM metrics_rows WHERE kind = 'probability' GROUP BY 1, 2" }
   1, 7, 10;
+# The bins of a curve as one number each, to which every bin adds something else.
+for my $bins (1, 7, 10)
+{
+	my $arguments = "(a::float8[])[1] = 1, b, (a::float8[])[2], $bins";
+	push @found, "SELECT kind, number, 'calibration_error', $bins, calibration_error($arguments) FROM metrics_rows WHERE kind = 'weighted' GROUP BY 1, 2";
+	push @found, map { "SELECT kind, number, 'calibration_curve_' || m.metric, $bins, m.value
+		FROM (SELECT kind, number, calibration_curve($arguments) AS curve FROM metrics_rows WHERE kind = 'weighted' GROUP BY 1, 2) c,
+			LATERAL (SELECT '$_', $_ FROM (SELECT count(*) AS bins, sum(place * c.n) AS n, sum(place * c.mean_probability) AS mean_probability, sum(place * share) AS share
+				FROM unnest(c.curve) WITH ORDINALITY c(bin, n, positives, low, high, mean_probability, share, share_low, share_high, place)) s) m(metric, value)" }
+	  qw(bins n mean_probability share);
+}
 push @found, map { my $metric = $_; map { "SELECT 'list', number, '$metric', $_, $metric(rank, gain, $_) FROM metrics_lists GROUP BY 2" } 1, 3, 10, 50 }
   @rank_metrics;
 
@@ -108,7 +120,8 @@ $node->safe_psql('postgres', q{
 	SELECT i, i % 3 AS g, (hashint4extended(i, 1) & 255) < 100 AS label, (hashint4extended(i, 2) & 1023) / 1023.0::float8 AS p
 	FROM generate_series(1, 400000) i;
 	ANALYZE wide});
-my $all = q{SELECT g, ROW(socrec.auc(label, p), socrec.average_precision(label, p), socrec.gini(p),
+my $all = q{SELECT g, ROW(socrec.auc(label, p), socrec.average_precision(label, p), socrec.ks_statistic(label, p), socrec.gini(p),
+		socrec.calibration_curve(label, p), socrec.calibration_curve(label, p, mod(i, 4), 7), socrec.auc(label, p, mod(i, 4)), socrec.average_precision(label, p, mod(i, 4)),
 		socrec.bootstrap_interval(p, 20, 0.9, 1), socrec.bootstrap_interval(p, label::integer, 20, 0.9, 1), socrec.paired_test(p, label::integer, 20, 0.9, 1),
 		socrec.ndcg_at(CASE WHEN label THEN i END, p, 100), socrec.repeated_list_share(p::text))
 	FROM %s GROUP BY 1 ORDER BY 1};
