@@ -94,20 +94,6 @@ batch_user(const Ratings *ratings, int32 row)
 						.n = (int32) (ratings->row_start[row + 1] - start)};
 }
 
-/*
- * Leave the columns with the best scores in the heap, best first.  The scores of
- * those rated become minus infinity, which is in no list.
- */
-static void
-best_columns(const Ratings *ratings, const MethodUser *user, double *scores, score_heap *heap)
-{
-	for (int32 i = 0; i < user->n; i++)
-		scores[user->ratings[i].column] = -INFINITY;
-	heap->n = 0;
-	score_offer_all(heap, scores, ratings->n_columns);
-	score_sort(heap);
-}
-
 /* Where rows of recommendations go. */
 typedef struct ListWriter
 {
@@ -116,72 +102,44 @@ typedef struct ListWriter
 	Datum popular;
 } ListWriter;
 
-static void
-write_item(const ListWriter *writer, const Ratings *ratings, int32 row, int32 rank, int32 column,
-		   double score, Datum source)
-{
-	Datum values[] = {keys_datum(ratings->row_keys[row], ratings->row_type), Int32GetDatum(rank),
-					  keys_datum(ratings->column_keys[column], ratings->column_type),
-					  Float8GetDatum(score), source};
-	bool nulls[lengthof(values)] = {0};
-
-	tuplestore_putvalues(writer->result->setResult, writer->result->setDesc, values, nulls);
-}
-
 /*
- * The list of one user: the best columns, then the most popular ones without a
- * score.  No scores: every column has one, if the user has ratings.
+ * The list of one user, where the popular ones stand for those without a score.
  */
 static void
-write_list(const ListWriter *writer, const Batch *batch, int32 row, const double *scores,
-		   const score_heap *heap)
+write_list(const ListWriter *writer, const Batch *batch, int32 row, const score_heap *heap)
 {
 	const Ratings *ratings = batch->ratings;
-	bool all_scored = scores == NULL && ratings->row_start[row + 1] > ratings->row_start[row];
-	int32 rank = 0;
 
-	for (; rank < heap->n; rank++)
-		write_item(writer, ratings, row, rank + 1, heap->entries[rank].id,
-				   heap->entries[rank].score, writer->own);
-	for (int32 column = 0; column < ratings->n_columns && rank < heap->capacity && !all_scored;
-		 column++)
-		if (scores == NULL || isnan(scores[column]))
-			write_item(writer, ratings, row, ++rank, column, batch->popularity[column],
-					   writer->popular);
-}
-
-/*
- * The lists of all users, one after the other.
- */
-static void
-write_one_by_one(Batch *batch, const ListWriter *writer, int32 capacity)
-{
-	const Ratings *ratings = batch->ratings;
-	double *scores = budget_alloc(&batch->part, ratings->n_columns, sizeof(double), "scores");
-	score_heap heap = {.capacity = capacity};
-
-	heap.entries = budget_alloc(&batch->part, heap.capacity, sizeof(score_entry), "scores");
-	for (int32 row = 0; row < ratings->n_rows; row++)
+	for (int32 i = 0; i < heap->n; i++)
 	{
-		MethodUser user = batch_user(ratings, row);
+		int32 column = heap->entries[i].id;
+		bool scored = !isnan(heap->entries[i].score);
+		double score = scored ? heap->entries[i].score : batch->popularity[column];
+		Datum values[] = {keys_datum(ratings->row_keys[row], ratings->row_type),
+						  Int32GetDatum(i + 1),
+						  keys_datum(ratings->column_keys[column], ratings->column_type),
+						  Float8GetDatum(score), scored ? writer->own : writer->popular};
+		bool nulls[lengthof(values)] = {0};
 
-		CHECK_FOR_INTERRUPTS();
-		if (row % REPORT_USERS == 0)
-			progress_report(&batch->progress, "%d of %d users", row, ratings->n_rows);
-		batch->method->score(batch->fitted, &user, scores);
-		best_columns(ratings, &user, scores, &heap);
-		write_list(writer, batch, row, scores, &heap);
+		tuplestore_putvalues(writer->result->setResult, writer->result->setDesc, values, nulls);
 	}
 }
 
 /*
- * The same by a method that makes the lists of many users at once.
+ * The lists of all users, many at a time, as memory allows.
  */
 static void
-write_together(Batch *batch, const ListWriter *writer, int32 capacity)
+write_lists(Batch *batch, ReturnSetInfo *result, int32 n)
 {
 	const Ratings *ratings = batch->ratings;
-	int32 room = Min(ratings->n_rows, TOGETHER_ENTRIES / Max(capacity, 1) + 1);
+	const Method *method = batch->method;
+	ListWriter writer = {.result = result,
+						 .own = CStringGetTextDatum(method->name),
+						 .popular = CStringGetTextDatum("popular")};
+	int32 capacity = Min(n, ratings->n_columns);
+	bool at_once = method->lists != NULL || method->pack != NULL;
+	int32 most = at_once ? TOGETHER_ENTRIES / Max(capacity, 1) + 1 : REPORT_USERS;
+	int32 room = Min(ratings->n_rows, most);
 	MethodUser *users = budget_alloc(&batch->part, room, sizeof(MethodUser), "lists");
 	score_heap *heaps = budget_alloc(&batch->part, room, sizeof(score_heap), "lists");
 	score_entry *entries =
@@ -190,39 +148,28 @@ write_together(Batch *batch, const ListWriter *writer, int32 capacity)
 
 	while (first < ratings->n_rows)
 	{
-		int32 n = 0;
+		int32 n_users = 0;
 
-		while (n < room && first + n < ratings->n_rows &&
-			   (n == 0 ||
-				ratings->row_start[first + n + 1] - ratings->row_start[first] < TOGETHER_RATINGS))
+		while (
+			n_users < room && first + n_users < ratings->n_rows &&
+			(n_users == 0 || ratings->row_start[first + n_users + 1] - ratings->row_start[first] <
+								 TOGETHER_RATINGS))
 		{
-			users[n] = batch_user(ratings, first + n);
-			heaps[n] = (score_heap){.capacity = capacity, .entries = entries + (Size) n * capacity};
-			n++;
+			users[n_users] = batch_user(ratings, first + n_users);
+			heaps[n_users] =
+				(score_heap){.capacity = capacity, .entries = entries + (Size) n_users * capacity};
+			n_users++;
 		}
 		progress_report(&batch->progress, "%d of %d users", first, ratings->n_rows);
-		batch->method->lists(batch->fitted, users, n, heaps);
-		for (int32 i = 0; i < n; i++)
+		method_lists(method, batch->fitted, users, n_users, ratings->n_columns, heaps,
+					 &batch->part);
+		for (int32 i = 0; i < n_users; i++)
 		{
 			CHECK_FOR_INTERRUPTS();
-			write_list(writer, batch, first + i, NULL, &heaps[i]);
+			write_list(&writer, batch, first + i, &heaps[i]);
 		}
-		first += n;
+		first += n_users;
 	}
-}
-
-static void
-write_lists(Batch *batch, ReturnSetInfo *result, int32 n)
-{
-	ListWriter writer = {.result = result,
-						 .own = CStringGetTextDatum(batch->method->name),
-						 .popular = CStringGetTextDatum("popular")};
-	int32 capacity = Min(n, batch->ratings->n_columns);
-
-	if (batch->method->lists != NULL)
-		write_together(batch, &writer, capacity);
-	else
-		write_one_by_one(batch, &writer, capacity);
 }
 
 static void

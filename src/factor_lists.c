@@ -44,8 +44,6 @@ typedef struct ListArea
 
 PGDLLEXPORT void socrec_factor_lists(void *memory, ParallelCursor *cursor);
 
-#define AREA_POINTER(area, type, offset) ((type *) ((char *) (area) + (offset)))
-
 /* A user while lists are made. */
 typedef struct ListUser
 {
@@ -61,14 +59,14 @@ typedef struct ListUser
 static void
 open_user(const ListArea *area, int32 number, FoldIn *fold, float *vector, ListUser *user)
 {
-	const int64 *start = AREA_POINTER(area, const int64, area->start);
-	const int32 *place = AREA_POINTER(area, const int32, area->place);
-	const float *vectors = AREA_POINTER(area, const float, area->vectors);
+	const int64 *start = PARALLEL_ARRAY(area, start, const int64);
+	const int32 *place = PARALLEL_ARRAY(area, place, const int32);
+	const float *vectors = PARALLEL_ARRAY(area, vectors, const float);
 
-	user->known.ratings = AREA_POINTER(area, const KnnEntry, area->entries) + start[number];
+	user->known.ratings = PARALLEL_ARRAY(area, entries, const KnnEntry) + start[number];
 	user->known.n = (int32) (start[number + 1] - start[number]);
 	user->heap = (score_heap){.capacity = area->capacity,
-							  .entries = AREA_POINTER(area, score_entry, area->lists) +
+							  .entries = PARALLEL_ARRAY(area, lists, score_entry) +
 										 (Size) number * area->capacity};
 	user->is_done = user->known.n == 0 || area->capacity == 0;
 	if (user->is_done)
@@ -81,14 +79,24 @@ open_user(const ListArea *area, int32 number, FoldIn *fold, float *vector, ListU
 }
 
 /*
+ * Of a user without ratings no item has a score.
+ */
+static void
+list_unscored(const ListArea *area, score_heap *heap)
+{
+	for (int32 column = 0; heap->n < Min(heap->capacity, area->n_items); column++)
+		heap->entries[heap->n++] = (score_entry){.score = NAN, .id = column};
+}
+
+/*
  * Offer the items of a tile to a user's list.
  */
 static void
 offer_tile(const ListArea *area, int32 tile, const float *vector, ListUser *user)
 {
-	const int32 *columns = AREA_POINTER(area, const int32, area->column) + tile * TILE_ITEMS;
-	const float *vectors = AREA_POINTER(area, const float, area->vectors);
-	float bound = AREA_POINTER(area, const float, area->bound)[tile];
+	const int32 *columns = PARALLEL_ARRAY(area, column, const int32) + tile * TILE_ITEMS;
+	const float *vectors = PARALLEL_ARRAY(area, vectors, const float);
+	float bound = PARALLEL_ARRAY(area, bound, const float)[tile];
 	int32 n = Min(TILE_ITEMS, area->n_items - tile * TILE_ITEMS);
 	score_heap *heap = &user->heap;
 	double worst = heap->n < heap->capacity ? -INFINITY : heap->entries[0].score;
@@ -118,7 +126,7 @@ void
 socrec_factor_lists(void *memory, ParallelCursor *cursor)
 {
 	ListArea *area = memory;
-	FactorPrior *prior = factor_prior_unpack(AREA_POINTER(area, bytea, area->prior));
+	FactorPrior *prior = factor_prior_unpack(PARALLEL_ARRAY(area, prior, bytea));
 	float *vectors = palloc((Size) BLOCK_USERS * area->length * sizeof(float));
 	int32 n_tiles = (area->n_items + TILE_ITEMS - 1) / TILE_ITEMS;
 	ListUser users[BLOCK_USERS];
@@ -148,22 +156,11 @@ socrec_factor_lists(void *memory, ParallelCursor *cursor)
 		for (int32 i = 0; i < n; i++)
 		{
 			score_sort(&users[i].heap);
-			AREA_POINTER(area, int32, area->count)[first + i] = users[i].heap.n;
+			if (users[i].known.n == 0)
+				list_unscored(area, &users[i].heap);
+			PARALLEL_ARRAY(area, count, int32)[first + i] = users[i].heap.n;
 		}
 	}
-}
-
-/*
- * Places in the area one after the other, each at a multiple of a cache line.
- */
-static Size
-place(Size *size, Size count, Size element)
-{
-	Size offset = *size;
-
-	*size = add_size(*size, mul_size(count, element));
-	*size = add_size(*size, -*size % PG_CACHE_LINE_SIZE);
-	return offset;
 }
 
 static void
@@ -172,13 +169,13 @@ copy_items(ListArea *area, const FactorModel *model, const int32 *order)
 	for (int32 i = 0; i < model->n_items; i++)
 	{
 		const float *vector = model->items + (Size) order[i] * area->length;
-		float *bound = &AREA_POINTER(area, float, area->bound)[i / TILE_ITEMS];
+		float *bound = &PARALLEL_ARRAY(area, bound, float)[i / TILE_ITEMS];
 
 		if (i % 4096 == 0)
 			CHECK_FOR_INTERRUPTS();
-		AREA_POINTER(area, int32, area->column)[i] = order[i];
-		AREA_POINTER(area, int32, area->place)[order[i]] = i;
-		memcpy(AREA_POINTER(area, float, area->vectors) + (Size) i * area->length, vector,
+		PARALLEL_ARRAY(area, column, int32)[i] = order[i];
+		PARALLEL_ARRAY(area, place, int32)[order[i]] = i;
+		memcpy(PARALLEL_ARRAY(area, vectors, float) + (Size) i * area->length, vector,
 			   area->length * sizeof(float));
 		if (i % TILE_ITEMS == 0)
 			*bound = sqrtf(vector_dot(vector, vector, area->length));
@@ -188,8 +185,8 @@ copy_items(ListArea *area, const FactorModel *model, const int32 *order)
 static void
 copy_users(ListArea *area, const MethodUser *users)
 {
-	int64 *start = AREA_POINTER(area, int64, area->start);
-	KnnEntry *entries = AREA_POINTER(area, KnnEntry, area->entries);
+	int64 *start = PARALLEL_ARRAY(area, start, int64);
+	KnnEntry *entries = PARALLEL_ARRAY(area, entries, KnnEntry);
 
 	for (int32 i = 0; i < area->n_users; i++)
 	{
@@ -258,29 +255,29 @@ factor_lists_make(const FactorModel *model, const int32 *order, const MethodUser
 
 	for (int32 i = 0; i < n_users; i++)
 		n_ratings += users[i].n;
-	(void) place(&size, 1, sizeof(ListArea));
-	plan.prior = place(&size, VARSIZE(prior), 1);
-	plan.column = place(&size, plan.n_items, sizeof(int32));
-	plan.place = place(&size, plan.n_items, sizeof(int32));
-	plan.vectors = place(&size, mul_size(plan.n_items, plan.length), sizeof(float));
-	plan.bound = place(&size, plan.n_items / TILE_ITEMS + 1, sizeof(float));
-	plan.start = place(&size, (Size) n_users + 1, sizeof(int64));
-	plan.entries = place(&size, n_ratings, sizeof(KnnEntry));
-	plan.count = place(&size, n_users, sizeof(int32));
-	plan.lists = place(&size, mul_size(n_users, plan.capacity), sizeof(score_entry));
+	(void) parallel_place(&size, 1, sizeof(ListArea));
+	plan.prior = parallel_place(&size, VARSIZE(prior), 1);
+	plan.column = parallel_place(&size, plan.n_items, sizeof(int32));
+	plan.place = parallel_place(&size, plan.n_items, sizeof(int32));
+	plan.vectors = parallel_place(&size, mul_size(plan.n_items, plan.length), sizeof(float));
+	plan.bound = parallel_place(&size, plan.n_items / TILE_ITEMS + 1, sizeof(float));
+	plan.start = parallel_place(&size, (Size) n_users + 1, sizeof(int64));
+	plan.entries = parallel_place(&size, n_ratings, sizeof(KnnEntry));
+	plan.count = parallel_place(&size, n_users, sizeof(int32));
+	plan.lists = parallel_place(&size, mul_size(n_users, plan.capacity), sizeof(score_entry));
 	parallel_area_init(&shared, budget, size, true, "lists");
 	area = shared.memory;
 	*area = plan;
-	memcpy(AREA_POINTER(area, char, area->prior), prior, VARSIZE(prior));
+	memcpy(PARALLEL_ARRAY(area, prior, char), prior, VARSIZE(prior));
 	pfree(prior);
 	copy_items(area, model, order);
 	copy_users(area, users);
 	parallel_run(&shared, socrec_factor_lists, "socrec_factor_lists", n_blocks);
 	for (int32 i = 0; i < n_users; i++)
 	{
-		heaps[i].n = AREA_POINTER(area, int32, area->count)[i];
+		heaps[i].n = PARALLEL_ARRAY(area, count, int32)[i];
 		memcpy(heaps[i].entries,
-			   AREA_POINTER(area, score_entry, area->lists) + (Size) i * plan.capacity,
+			   PARALLEL_ARRAY(area, lists, score_entry) + (Size) i * plan.capacity,
 			   heaps[i].n * sizeof(score_entry));
 	}
 	parallel_area_free(&shared);

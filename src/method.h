@@ -71,11 +71,19 @@ typedef struct Method
 	void (*score)(void *fitted, const MethodUser *user, double *scores);
 
 	/*
-	 * Optional, of methods with a score for every column of a user who has
-	 * ratings: the columns that head that list, best first, as many as the heap of
-	 * each user has room for.  All heaps have the same.
+	 * Optional, of methods that have a better way to the heads of those lists than by
+	 * all scores: as method_lists().
 	 */
 	void (*lists)(void *fitted, const MethodUser *users, int32 n_users, score_heap *heaps);
+
+	/*
+	 * Optional: what score() needs, in one piece of memory, so that other processes can
+	 * score.  pack gives the size of it and, unless memory is NULL, writes it there (by
+	 * method_pack); unpack gives a fitted method that can score and no more, in the
+	 * current context, as long as that piece stays.
+	 */
+	Size (*pack)(const void *fitted, char *memory);
+	void *(*unpack)(char *memory);
 
 	/*
 	 * What predictions() gives for n columns; -1 is an item that was not among
@@ -92,6 +100,16 @@ typedef struct Method
 } Method;
 
 extern const Method *method_find(const char *name);
+
+/* method_lists.c */
+extern void method_lists(const Method *method, void *fitted, const MethodUser *users, int32 n_users,
+						 int32 n_columns, score_heap *heaps, Budget *budget);
+
+/* For the methods: what is packed, one after the other, and got back in the same order. */
+extern void method_pack(Size *size, char *memory, const void *data, Size count, Size element);
+extern void method_pack_heaps(Size *size, char *memory, const neighbor_heap *heaps, int32 n);
+extern void *method_unpack(Size *at, char *memory, Size count, Size element);
+extern neighbor_heap *method_unpack_heaps(Size *at, char *memory, int32 n);
 
 /* For the methods: reading an option, which must be there. */
 extern double method_number(Jsonb *options, const char *name);

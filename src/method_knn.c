@@ -374,6 +374,78 @@ score_user_knn(void *fitted, const MethodUser *user, double *scores)
 }
 
 /*
+ * For scores, the columns and the neighbors: of columns, or of rows with their ratings.
+ */
+static Size
+pack_knn(const void *fitted, char *memory, bool by_rows)
+{
+	const Knn *knn = fitted;
+	const Ratings *ratings = knn->ratings;
+	Size size = 0;
+
+	method_pack(&size, memory, ratings, 1, sizeof(Ratings));
+	method_pack(&size, memory, &knn->normalize, 1, sizeof(bool));
+	method_pack_heaps(&size, memory, knn->neighbors,
+					  by_rows ? ratings->n_rows : ratings->n_columns);
+	if (by_rows)
+	{
+		method_pack(&size, memory, ratings->row_start, (Size) ratings->n_rows + 1, sizeof(int64));
+		method_pack(&size, memory, ratings->entries, ratings->n_ratings, sizeof(KnnEntry));
+	}
+	return size;
+}
+
+static void *
+unpack_knn(char *memory, bool by_rows)
+{
+	Size at = 0;
+	Ratings *ratings = palloc0(sizeof(Ratings));
+	Knn *knn = palloc0(sizeof(Knn));
+	const Ratings *packed = method_unpack(&at, memory, 1, sizeof(Ratings));
+
+	ratings->n_rows = packed->n_rows;
+	ratings->n_columns = packed->n_columns;
+	ratings->n_ratings = packed->n_ratings;
+	knn->ratings = ratings;
+	knn->normalize = *(bool *) method_unpack(&at, memory, 1, sizeof(bool));
+	knn->neighbors =
+		method_unpack_heaps(&at, memory, by_rows ? ratings->n_rows : ratings->n_columns);
+	if (by_rows)
+	{
+		ratings->row_start = method_unpack(&at, memory, (Size) ratings->n_rows + 1, sizeof(int64));
+		ratings->entries = method_unpack(&at, memory, ratings->n_ratings, sizeof(KnnEntry));
+	}
+	if (knn->normalize)
+		knn->weight =
+			MemoryContextAllocHuge(CurrentMemoryContext, ratings->n_columns * sizeof(double));
+	return knn;
+}
+
+static Size
+pack_item_knn(const void *fitted, char *memory)
+{
+	return pack_knn(fitted, memory, false);
+}
+
+static void *
+unpack_item_knn(char *memory)
+{
+	return unpack_knn(memory, false);
+}
+
+static Size
+pack_user_knn(const void *fitted, char *memory)
+{
+	return pack_knn(fitted, memory, true);
+}
+
+static void *
+unpack_user_knn(char *memory)
+{
+	return unpack_knn(memory, true);
+}
+
+/*
  * What a rating of an item is measured against, given the user's side of it.
  */
 static inline double
@@ -547,10 +619,14 @@ const Method method_item_knn = {.name = "item_knn",
 								.fit = fit_item_knn,
 								.load = load_item_knn,
 								.score = score_item_knn,
+								.pack = pack_item_knn,
+								.unpack = unpack_item_knn,
 								.predict = predict_item_knn};
 
 const Method method_user_knn = {.name = "user_knn",
 								.fit = fit_user_knn,
 								.load = load_user_knn,
 								.score = score_user_knn,
+								.pack = pack_user_knn,
+								.unpack = unpack_user_knn,
 								.predict = predict_user_knn};

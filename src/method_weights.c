@@ -133,13 +133,26 @@ load_weights(const char *name, StoredModel *stored, const Ratings *ratings, bool
 }
 
 /*
+ * Mean of the user's ratings, NaN without any.
+ */
+static double
+user_mean(const MethodUser *user)
+{
+	double sum = 0;
+
+	for (int32 i = 0; i < user->n; i++)
+		sum += user->ratings[i].value;
+	return sum / user->n;
+}
+
+/*
  * The average of rating + deviation, NaN where there is none.
  */
 static void
 score_deviations(void *fitted, const MethodUser *user, double *scores)
 {
 	const WeightModel *model = fitted;
-	double mean = baseline_user_mean(baseline_taste(model->baseline, user));
+	double mean = user_mean(user);
 
 	memset(scores, 0, model->n_columns * sizeof(double));
 	memset(model->weight, 0, model->n_columns * sizeof(double));
@@ -185,6 +198,46 @@ score_weights(void *fitted, const MethodUser *user, double *scores)
 			*score = isnan(*score) ? part : *score + part;
 		}
 	}
+}
+
+/*
+ * For scores, the weights and deviations.
+ */
+static Size
+pack(const void *fitted, char *memory)
+{
+	const WeightModel *model = fitted;
+	int32 n = model->n_columns;
+	Size size = 0;
+
+	method_pack(&size, memory, model, 1, sizeof(WeightModel));
+	method_pack_heaps(&size, memory, model->heaps, n);
+	for (int32 column = 0; column < n && model->deviations != NULL; column++)
+		method_pack(&size, memory, model->deviations[column], model->heaps[column].n,
+					sizeof(float4));
+	return size;
+}
+
+static void *
+unpack(char *memory)
+{
+	Size at = 0;
+	const WeightModel *packed = method_unpack(&at, memory, 1, sizeof(WeightModel));
+	int32 n = packed->n_columns;
+	WeightModel *model = palloc0(sizeof(WeightModel));
+
+	model->n_columns = n;
+	model->binarize = packed->binarize;
+	model->weighted = packed->weighted;
+	model->heaps = method_unpack_heaps(&at, memory, n);
+	if (packed->deviations == NULL)
+		return model;
+	model->deviations = MemoryContextAllocHuge(CurrentMemoryContext, n * sizeof(float4 *));
+	model->weight = MemoryContextAllocHuge(CurrentMemoryContext, n * sizeof(double));
+	for (int32 column = 0; column < n; column++)
+		model->deviations[column] =
+			method_unpack(&at, memory, model->heaps[column].n, sizeof(float4));
+	return model;
 }
 
 /*
@@ -300,6 +353,8 @@ predict_weights(void *fitted, const MethodUser *user, const int32 *columns, int3
 									.fit = fit_##method,                                           \
 									.load = load_##method,                                         \
 									.score = scores,                                               \
+									.pack = pack,                                                  \
+									.unpack = unpack,                                              \
 									.predict = predict_weights}
 
 WEIGHT_METHOD(ease, score_weights);

@@ -111,6 +111,18 @@ parallel_area_init(ParallelArea *area, Budget *budget, Size size, bool shared, c
 		area->memory = budget_alloc(budget, 1, size, what);
 }
 
+/*
+ * A place for an array in an area of so far that size, at a multiple of a cache line.
+ */
+Size
+parallel_place(Size *size, Size count, Size element)
+{
+	Size place = *size;
+
+	*size = add_size(place, CACHELINEALIGN(mul_size(count, element)));
+	return place;
+}
+
 void
 parallel_area_free(ParallelArea *area)
 {

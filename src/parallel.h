@@ -23,6 +23,9 @@ typedef struct ParallelArea
 	dsm_segment *segment; /* NULL: the memory is this process's own */
 } ParallelArea;
 
+/* An array that stands where a member of the area, a Size, says. */
+#define PARALLEL_ARRAY(area, member, type) ((type *) ((char *) (area) + (area)->member))
+
 typedef struct ParallelCursor
 {
 	pg_atomic_uint64 next;
@@ -45,6 +48,7 @@ typedef void (*ParallelTask)(void *memory, ParallelCursor *cursor);
 
 extern void parallel_area_init(ParallelArea *area, Budget *budget, Size size, bool shared,
 							   const char *what);
+extern Size parallel_place(Size *size, Size count, Size element);
 extern void parallel_area_free(ParallelArea *area);
 extern void parallel_run(ParallelArea *area, ParallelTask task, const char *name, uint64 n_blocks);
 extern bool parallel_next(ParallelCursor *cursor, uint64 *block);
