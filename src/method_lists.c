@@ -19,7 +19,7 @@
 #define BLOCK_USERS 64
 
 /* Scores of fewer columns, of all users together, are not worth a worker. */
-#define PARALLEL_SCORES 20000000
+#define PARALLEL_SCORES 5000000
 
 /* Arrays of doubles with one a column that a process scores with, at most. */
 #define SCORE_ARRAYS 2

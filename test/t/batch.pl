@@ -1,25 +1,17 @@
 # batch: on MovieLens latest-small, what batch_recommend and batch_predict give is
 # what models of the same ratings and options give
 #
-# The data set may not be redistributed with the project: SOCREC_MOVIELENS names
-# the folder that it was unpacked to.
+# The data set is where SOCREC_MOVIELENS says.
 
 use strict;
 use warnings FATAL => 'all';
 
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
+use File::Basename;
+use lib dirname(__FILE__);
+use Data;
 use Test::More;
 
-my $data = $ENV{SOCREC_MOVIELENS};
-
-plan skip_all => 'MovieLens latest-small is not here: set SOCREC_MOVIELENS to its folder'
-  unless defined $data && -r "$data/ratings.csv";
-
-my $node = PostgreSQL::Test::Cluster->new('batch');
-$node->init;
-$node->append_conf('postgresql.conf', "jit = off\nmaintenance_work_mem = 256MB\nclient_min_messages = warning");
-$node->start;
+my $node = movielens_node('batch');
 
 sub value
 {
@@ -28,19 +20,11 @@ sub value
 
 # A sample of users: every thirtieth, and with them the one with the most ratings.
 value(q{
-	CREATE EXTENSION socrec;
-	CREATE TABLE ratings (user_id integer, movie_id integer, rating real, rated_at bigint, PRIMARY KEY (user_id, movie_id));
-	CREATE INDEX ON ratings (movie_id);
-});
-my $rows = slurp_file("$data/ratings.csv");
-run_log([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres'),
-		'-c', 'COPY ratings FROM STDIN WITH (FORMAT csv, HEADER)' ], '<', \$rows)
-  or BAIL_OUT('cannot load the ratings');
-value(q{
-	ANALYZE ratings;
 	CREATE TABLE sample AS
 		SELECT user_id FROM ratings WHERE user_id % 30 = 7 GROUP BY 1
 		UNION SELECT user_id FROM (SELECT user_id FROM ratings GROUP BY 1 ORDER BY count(*) DESC LIMIT 1) most;
+	CREATE VIEW often AS
+		SELECT * FROM ratings WHERE movie_id IN (SELECT movie_id FROM ratings GROUP BY 1 HAVING count(*) >= 10);
 });
 
 my @configurations = (
@@ -58,18 +42,24 @@ my @configurations = (
 	[ 'bpr', 0, '{"iterations": 10}' ],
 	[ 'popular', 1, '{}' ],
 	[ 'popular', 0, '{}' ],
-	[ 'baseline', 1, '{"user_regularization": 5, "item_regularization": 3}' ]);
+	[ 'baseline', 1, '{"user_regularization": 5, "item_regularization": 3}' ],
+	[ 'ease', 1, '{}', 'often' ],
+	[ 'ease', 0, '{"binarize": true, "k": 50}', 'often' ],
+	[ 'slim', 1, '{}', 'often' ],
+	[ 'slope_one', 1, '{}', 'often' ],
+	[ 'slope_one', 1, '{"weighted": false, "k": 0}', 'often' ]);
 
 for my $configuration (@configurations)
 {
-	my ($method, $explicit, $options) = @$configuration;
+	my ($method, $explicit, $options, $source) = @$configuration;
 	my $column = $explicit ? "'rating'" : 'NULL';
-	my $query = 'SELECT user_id, movie_id' . ($explicit ? ', rating' : '') . ' FROM ratings';
+	$source //= 'ratings';
+	my $query = 'SELECT user_id, movie_id' . ($explicit ? ', rating' : '') . " FROM $source";
 
 	# Values to 1e-5, as similarities are single precision and sums run in any
 	# order; for the same reason two items of equal score may change places.
 	my $result = value(qq{
-		SELECT count(*) FROM (SELECT socrec.create_model('films', 'ratings', item_column => 'movie_id', rating_column => $column,
+		SELECT count(*) FROM (SELECT socrec.create_model('films', '$source', item_column => 'movie_id', rating_column => $column,
 			method => '$method', options => '$options'::jsonb || '{"holdout": 0}')) m;
 		WITH stored AS MATERIALIZED (SELECT s.user_id, r.* FROM sample s CROSS JOIN LATERAL films.recommend(s.user_id, 200) r),
 		batch AS MATERIALIZED (

@@ -11,8 +11,8 @@ use warnings FATAL => 'all';
 
 use File::Basename;
 use File::Spec;
-use File::Basename;
 use lib dirname(__FILE__);
+use Data;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Process;
@@ -20,7 +20,6 @@ use Test::More;
 use Time::HiRes qw(time);
 
 my $root = File::Spec->rel2abs(dirname(__FILE__) . '/../..');
-my $films = $ENV{SOCREC_MOVIELENS};
 my $retail = $ENV{SOCREC_ONLINE_RETAIL};
 
 my $node = PostgreSQL::Test::Cluster->new('describe');
@@ -34,14 +33,6 @@ $node->safe_psql('postgres', q{
 	CREATE TABLE line (n serial, invoice text, stock_code text, description text, quantity integer, invoiced_at timestamp,
 		unit_price real, customer_id text, country text);
 });
-
-sub load
-{
-	my ($what, $command, @input) = @_;
-
-	run_log([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres'), '-c', $command ], @input)
-	  or BAIL_OUT("cannot load $what");
-}
 
 # Every metric of the reference, to a relative 1e-9; quantiles of a sketch to 1 %.
 sub compare
@@ -57,14 +48,12 @@ sub compare
 	cmp_ok($node->safe_psql('postgres', "SELECT count(*) FROM expected WHERE name = '$name'"), '>', 10, "... are many");
 }
 
-my $rows = join '', grep { !/^#/ } split /^/, slurp_file("$root/test/reference/statistics.csv");
-load('the reference', 'COPY expected FROM STDIN WITH (FORMAT csv, HEADER)', '<', \$rows);
+load_csv($node, 'expected', "$root/test/reference/statistics.csv");
 
 SKIP:
 {
-	skip 'MovieLens is not here: set SOCREC_MOVIELENS to its folder', 2
-	  unless defined $films && -r "$films/ratings.csv";
-	load('MovieLens', "\\copy film_rating FROM '$films/ratings.csv' WITH (FORMAT csv, HEADER)");
+	my $films = movielens() // skip $movielens_missing, 2;
+	load_csv($node, 'film_rating', $films);
 	compare('films', "'film_rating', time_column => 'second'");
 }
 
@@ -72,8 +61,7 @@ SKIP:
 {
 	skip 'Online Retail is not here: set SOCREC_ONLINE_RETAIL to its folder', 5
 	  unless defined $retail && -r "$retail/onlineretail.csv.gz";
-	load('Online Retail', "SET datestyle = 'ISO, MDY'; COPY line (invoice, stock_code, description, quantity, invoiced_at, unit_price, customer_id, country) "
-		  . "FROM PROGRAM 'gzip -dc $retail/onlineretail.csv.gz' WITH (FORMAT csv, HEADER)");
+	load_csv($node, 'line (invoice, stock_code, description, quantity, invoiced_at, unit_price, customer_id, country)', "$retail/onlineretail.csv.gz");
 	compare('retail', "'line', 'customer_id', 'stock_code', 'quantity', 'invoiced_at'");
 	compare('drift', "'SELECT customer_id, stock_code, quantity * (1 + n / 1e7::float8) AS rating FROM line', 'customer_id', 'stock_code'");
 	is($node->safe_psql('postgres', q{

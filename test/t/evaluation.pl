@@ -2,39 +2,20 @@
 # latest-small equal those of an independent implementation
 # (tools/reference_evaluation.py; its output and provenance are in test/reference)
 #
-# The data set may not be redistributed with the project: SOCREC_MOVIELENS names
-# the folder that it was unpacked to.
+# The data set is where SOCREC_MOVIELENS says.
 
 use strict;
 use warnings FATAL => 'all';
 
 use File::Basename;
+use lib dirname(__FILE__);
+use Data;
 use File::Spec;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $root = File::Spec->rel2abs(dirname(__FILE__) . '/../..');
-my $data = $ENV{SOCREC_MOVIELENS};
 
-plan skip_all => 'MovieLens latest-small is not here: set SOCREC_MOVIELENS to its folder'
-  unless defined $data && -r "$data/ratings.csv";
-
-my $node = PostgreSQL::Test::Cluster->new('evaluation');
-$node->init;
-$node->append_conf('postgresql.conf', "jit = off\nmaintenance_work_mem = 256MB");
-$node->start;
-
-# Copies a file's lines but comments.
-sub load
-{
-	my ($table, $file) = @_;
-	my $rows = join '', grep { !/^#/ } split /^/, slurp_file($file);
-	run_log([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres'),
-			'-c', "COPY $table FROM STDIN WITH (FORMAT csv, HEADER)" ], '<', \$rows)
-	  or BAIL_OUT("cannot load $file");
-	return;
-}
+my $node = movielens_node('evaluation');
 
 sub value
 {
@@ -42,13 +23,9 @@ sub value
 }
 
 $node->safe_psql('postgres', q{
-	CREATE EXTENSION socrec;
-	CREATE TABLE ratings (user_id integer, movie_id integer, rating real, rated_at bigint, PRIMARY KEY (user_id, movie_id));
 	CREATE TABLE expected (split text, method text, segment text, metric text, cutoff integer, value float8, n bigint);
 });
-load('ratings', "$data/ratings.csv");
-load('expected', "$root/test/reference/movielens_evaluation.csv");
-$node->safe_psql('postgres', 'ANALYZE');
+load_csv($node, 'expected', "$root/test/reference/movielens_evaluation.csv");
 is(value('SELECT count(*) FROM ratings'), 100836, 'the data set is the one of 2018');
 
 # One rating of a user and an instant, so that the last one is not in doubt.

@@ -2,23 +2,21 @@
 # loss that an independent implementation comes to (tools/reference_factor.py; its output
 # and provenance are in test/reference)
 #
-# The data set may not be redistributed with the project: SOCREC_MOVIELENS names
-# the folder that it was unpacked to.
+# The data set is where SOCREC_MOVIELENS says.
 
 use strict;
 use warnings FATAL => 'all';
 
 use File::Basename;
+use lib dirname(__FILE__);
+use Data;
 use File::Spec;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $root = File::Spec->rel2abs(dirname(__FILE__) . '/../..');
-my $data = $ENV{SOCREC_MOVIELENS};
 
-plan skip_all => 'MovieLens latest-small is not here: set SOCREC_MOVIELENS to its folder'
-  unless defined $data && -r "$data/ratings.csv";
+my $node = movielens_node('factor');
 
 my %losses;
 for my $line (split /\n/, slurp_file("$root/test/reference/movielens_factor_losses.csv"))
@@ -27,18 +25,7 @@ for my $line (split /\n/, slurp_file("$root/test/reference/movielens_factor_loss
 }
 is(scalar keys %losses, 2, 'there are references');
 
-my $node = PostgreSQL::Test::Cluster->new('factor');
-$node->init;
-$node->append_conf('postgresql.conf', "jit = off\nmaintenance_work_mem = 256MB\nclient_min_messages = warning");
-$node->start;
-$node->safe_psql('postgres', q{
-	CREATE EXTENSION socrec;
-	CREATE TABLE ratings (user_id integer, item_id integer, rating real, rated_at bigint, PRIMARY KEY (user_id, item_id));
-});
-my $rows = slurp_file("$data/ratings.csv");
-run_log([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres'),
-		'-c', 'COPY ratings FROM STDIN WITH (FORMAT csv, HEADER)' ], '<', \$rows)
-  or BAIL_OUT('cannot load the ratings');
+$node->safe_psql('postgres', 'ALTER TABLE ratings RENAME movie_id TO item_id');
 
 # The loss, written out; users as they are folded in.
 for my $exponent (sort keys %losses)

@@ -7,6 +7,7 @@ use warnings FATAL => 'all';
 
 use File::Basename;
 use lib dirname(__FILE__);
+use Data;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Process;
@@ -38,12 +39,8 @@ my $bayes = q{SELECT digest('bayes_mf', '{"samples": 5, "thin": 2, "burn_in": 5}
 my $expected;
 foreach my $fit ($bayes, q{SELECT digest('als', '{}')})
 {
-	my ($parallel, $messages) = run_debug($node, $fit);
-	like($messages, qr/socrec_sweep in this process and [12] of 2 workers/, "$fit: workers are started");
-	my ($serial, $none) = run_debug($node, "SET max_parallel_maintenance_workers = 0; $fit");
-	unlike($none, qr/in this process/, '... but not where none are allowed');
-	is($serial, $parallel, '... with the same result');
-	$expected //= $parallel;
+	my $fitted = same_in_workers($node, 'socrec_sweep', $fit, $fit);
+	$expected //= $fitted;
 }
 $node->append_conf('postgresql.conf', 'max_parallel_workers = 0');
 $node->reload;
@@ -53,20 +50,10 @@ is($alone, $expected, '... with the same result');
 $node->append_conf('postgresql.conf', 'max_parallel_workers = 8');
 $node->reload;
 
-my $state_query = q{SELECT md5(string_agg(i::text, ',' ORDER BY id)) FROM films.item i};
-my $state = $node->safe_psql('postgres', $state_query);
-
-sub check_nothing_left
-{
-	my ($after) = @_;
-
-	ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'parallel worker'}),
-		"$after: no worker is left");
-	is(large_segments($node), 0, '... nor shared memory');
-	is($node->safe_psql('postgres', $state_query), $state, '... the old model is');
-	is((run_debug($node, $bayes))[0], $expected, '... and the next fit is none the worse');
-	return;
-}
+my $state = q{SELECT md5(string_agg(i::text, ',' ORDER BY id)), (SELECT count(*) FROM pg_namespace WHERE nspname = 'unfinished') FROM films.item i};
+my @same = (
+	[ 'the old model is, and no other', $state, $node->safe_psql('postgres', $state) ],
+	[ 'the next fit is none the worse', $bayes, $expected ]);
 
 # Stopped at ever later times, in a subtransaction; with one process, too, and bpr.
 my $started = time;
@@ -85,47 +72,21 @@ is($node->safe_psql('postgres', 'SET client_min_messages = error'
 		  . " CALL stop($_, 'als', '{\"iterations\": 10000}'); CALL stop($_, 'bpr', '{\"iterations\": 10000}'); RESET max_parallel_maintenance_workers" } 100, 400, 700)
 	  . ";\nRESET statement_timeout; SELECT count(*) FROM stopped"), '9', 'a timeout stops them');
 cmp_ok(time - $started, '<', 20, '... soon');
-check_nothing_left('stopped');
+check_nothing_left($node, 'stopped', @same);
 
 # The leader is cancelled or ended, or a worker is, when there are workers.
-my %victim = (
-	'the leader is cancelled' => q{pg_cancel_backend(leader_pid)},
-	'the leader is terminated' => q{pg_terminate_backend(leader_pid)},
-	'a worker is cancelled' => q{pg_cancel_backend(pid)},
-	'a worker is terminated' => q{pg_terminate_backend(pid)});
-foreach my $what (sort keys %victim)
+foreach my $blow (@blows)
 {
-	my $session = $node->background_psql('postgres', on_error_stop => 0);
-	my $pid = $session->query('SELECT pg_backend_pid()');
-	my $logged = -s $node->logfile;
-
-	$session->query_until(qr/started/,
-		"\\echo started\nSELECT count(*) FROM socrec.create_model('unfinished', 'sample', method => 'bayes_mf', options => '{\"thin\": 500}');\n");
-	ok($node->poll_query_until('postgres', qq{
-			SELECT coalesce(bool_or($victim{$what}), false) FROM (
-				SELECT pid, leader_pid FROM pg_stat_activity WHERE backend_type = 'parallel worker' AND leader_pid = $pid LIMIT 1) w}),
-		$what);
-	eval { $session->query('SELECT 1') };
-	# psql may be gone before it could tell.
-	like(slurp_file($node->logfile, $logged), qr/\[$pid\].*(canceling statement due to user request|terminating (connection|background worker))/,
-		'... which is the error that the session gets');
-	eval { $session->quit };
-	is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_namespace WHERE nspname = 'unfinished'}), 0, '... and no model');
-	check_nothing_left($what);
+	strike($node, @$blow, q{SELECT count(*) FROM socrec.create_model('unfinished', 'sample', method => 'bayes_mf', options => '{"thin": 500}')});
+	check_nothing_left($node, $blow->[0], @same);
 }
 unlike(slurp_file($node->logfile), qr/was terminated by signal|PANIC|TRAP/, 'no crash');
 
 SKIP:
 {
-	my $data = $ENV{SOCREC_MOVIELENS};
-	skip 'MovieLens latest-small is not here: set SOCREC_MOVIELENS to its folder', 4
-	  unless defined $data && -r "$data/ratings.csv";
-	my $rows = slurp_file("$data/ratings.csv");
+	my $file = movielens() // skip $movielens_missing, 4;
 	$node->safe_psql('postgres', 'CREATE TABLE ratings (user_id integer, movie_id integer, rating real, at bigint)');
-	run_log([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres'),
-			'-c', 'COPY ratings FROM STDIN WITH (FORMAT csv, HEADER)' ], '<', \$rows)
-	  or BAIL_OUT('cannot load ratings.csv');
-
+	load_csv($node, 'ratings', $file);
 	$node->safe_psql('postgres', 'CREATE INDEX ON ratings (user_id); CREATE INDEX ON ratings (movie_id); ANALYZE ratings');
 
 	# The margins are some standard deviations of what another split or seed gives.

@@ -41,20 +41,14 @@ foreach my $case (
 	[ 'SELECT user_id, item_id FROM sample', '{"factors": 33, "iterations": 2, "seed": 7}' ],
 	[ 'TABLE sample', '{"factors": 12, "iterations": 2, "solver": "cholesky"}' ])
 {
-	my ($parallel, $messages) = run_debug($node, fit(@$case));
-	like($messages, qr/socrec_ials_solve in this process and [12] of [12] workers/, "$case->[1]: workers are started");
-	my ($serial, $none) = run_debug($node, 'SET max_parallel_maintenance_workers = 0; ' . fit(@$case));
-	unlike($none, qr/in this process/, '... but not where none are allowed');
-	is($serial, $parallel, '... with the same result');
+	same_in_workers($node, 'socrec_ials_solve', $case->[1], fit(@$case));
 }
 my (undef, $small) = run_debug($node, fit('SELECT * FROM sample WHERE user_id < 100', '{"factors": 10, "iterations": 1}'));
 unlike($small, qr/in this process and [12]/, 'no workers for a small table');
 
 # Lists of all users, in workers and without, are those of each by himself.
-my $lists = q{SELECT md5(string_agg(r::text, ',' ORDER BY user_id, rank)) FROM liked.recommend_all(15) r};
-my ($parallel, $messages) = run_debug($node, $lists);
-like($messages, qr/socrec_factor_lists in this process and [12] of [12] workers/, 'lists are made in workers');
-is((run_debug($node, "SET max_parallel_maintenance_workers = 0; $lists"))[0], $parallel, '... which are the same in one process');
+same_in_workers($node, 'socrec_factor_lists', 'lists',
+	q{SELECT md5(string_agg(r::text, ',' ORDER BY user_id, rank)) FROM liked.recommend_all(15) r});
 is($node->safe_psql('postgres', q{
 	SELECT count(*), count(*) FILTER (WHERE (abs(a.score - b.score) < 1e-5 AND (a.item_id = b.item_id OR abs(a.score - b.score) < 1e-6)) IS NOT TRUE)
 	FROM liked.recommend_all(15) a
@@ -67,19 +61,8 @@ $node->psql('postgres', "SET maintenance_work_mem = '4MB'; " . fit('SELECT * FRO
 like($err, qr/fitting needs at least \d+ MB of memory, maintenance_work_mem allows 4 MB/, 'more memory than is allowed is refused');
 like($err, qr/HINT:  Raise maintenance_work_mem/, '... with what to do');
 
-my $state_query = q{SELECT md5(string_agg(i::text, ',' ORDER BY id)), (SELECT count(*) FROM pg_namespace), (SELECT count(*) FROM liked.item_block) FROM liked.item i};
-my $before = large_segments($node);
-my $state = $node->safe_psql('postgres', $state_query);
-
-sub check_nothing_left
-{
-	my ($after) = @_;
-
-	ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'parallel worker'}),
-		"$after: no worker is left");
-	is(large_segments($node), $before, '... nor shared memory');
-	is($node->safe_psql('postgres', $state_query), $state, '... the old model is');
-}
+my $state = q{SELECT md5(string_agg(i::text, ',' ORDER BY id)), (SELECT count(*) FROM pg_namespace), (SELECT count(*) FROM liked.item_block) FROM liked.item i};
+my @same = ([ 'the old model is, and no other', $state, $node->safe_psql('postgres', $state) ]);
 
 # Stopped at ever later times, in a subtransaction, and soon.
 $node->safe_psql('postgres', q{
@@ -96,26 +79,14 @@ is($node->safe_psql('postgres', 'SET client_min_messages = error'
 	  . join('', map { ";\nSET statement_timeout = $_; CALL stop($_)" } 100, 300, 500, 700)
 	  . ";\nRESET statement_timeout; SELECT count(*) FROM stopped"), '4', 'a timeout stops it');
 cmp_ok(time - $started, '<', 20, '... soon');
-check_nothing_left('stopped');
+check_nothing_left($node, 'stopped', @same);
 
-# The leader is cancelled, or a worker ended, in the middle of a refit.
+# The leader is cancelled or ended, or a worker is, in the middle of a refit.
 $node->safe_psql('postgres', q{UPDATE socrec.model SET options = options || '{"factors": 128, "iterations": 1000}' WHERE name = 'liked'});
-my %victim = ('the leader is cancelled' => 'pg_cancel_backend(leader_pid)', 'a worker is terminated' => 'pg_terminate_backend(pid)');
-foreach my $what (sort keys %victim)
+foreach my $blow (@blows)
 {
-	my $session = $node->background_psql('postgres', on_error_stop => 0);
-	my $pid = $session->query('SELECT pg_backend_pid()');
-
-	$session->query_until(qr/started/, "\\echo started\nCALL socrec.refit('liked');\n");
-	ok($node->poll_query_until('postgres', qq{
-			SELECT coalesce(bool_or($victim{$what}), false) FROM (
-				SELECT pid, leader_pid FROM pg_stat_activity WHERE backend_type = 'parallel worker' AND leader_pid = $pid LIMIT 1) w}),
-		$what);
-	eval { $session->query('SELECT 1') };
-	like($session->{stderr}, qr/canceling statement due to user request|terminating (connection|background worker)/,
-		'... which is the error that the session gets');
-	eval { $session->quit };
-	check_nothing_left($what);
+	strike($node, @$blow, q{CALL socrec.refit('liked')});
+	check_nothing_left($node, $blow->[0], @same);
 }
 unlike(slurp_file($node->logfile), qr/was terminated by signal|PANIC|TRAP/, 'no crash');
 

@@ -2,28 +2,21 @@
 # SciPy finds (tools/reference_hybrid.py) for what the parts, fitted to the training side,
 # say of the validation side; and a hybrid with its parts survives pg_dump and restore
 #
-# The data set may not be redistributed with the project: SOCREC_MOVIELENS names the
-# folder that it was unpacked to.
+# The data set is where SOCREC_MOVIELENS says.
 
 use strict;
 use warnings FATAL => 'all';
 
 use File::Basename;
+use lib dirname(__FILE__);
+use Data;
 use File::Spec;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $data = $ENV{SOCREC_MOVIELENS};
 my $file = File::Spec->rel2abs(dirname(__FILE__) . '/../reference/hybrid.csv');
 
-plan skip_all => 'MovieLens latest-small is not here: set SOCREC_MOVIELENS to its folder'
-  unless defined $data && -r "$data/ratings.csv";
-
-my $node = PostgreSQL::Test::Cluster->new('hybrid');
-$node->init;
-$node->append_conf('postgresql.conf', "jit = off\nmaintenance_work_mem = 512MB\nclient_min_messages = warning");
-$node->start;
+my $node = movielens_node('hybrid');
 
 sub value
 {
@@ -31,16 +24,6 @@ sub value
 }
 
 value(q{
-	CREATE EXTENSION socrec;
-	CREATE TABLE ratings (user_id integer, movie_id integer, rating real, rated_at bigint, PRIMARY KEY (user_id, movie_id));
-	CREATE INDEX ON ratings (movie_id);
-});
-my $rows = slurp_file("$data/ratings.csv");
-run_log([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres'),
-		'-c', 'COPY ratings FROM STDIN WITH (FORMAT csv, HEADER)' ], '<', \$rows)
-  or BAIL_OUT('cannot load the ratings');
-value(q{
-	ANALYZE ratings;
 	SELECT FROM socrec.create_model('mix', 'ratings', item_column => 'movie_id', method => 'hybrid',
 		options => '{"seed": 3, "holdout": 0, "parts": ["item_knn", "user_knn", "baseline"]}');
 });

@@ -8,6 +8,8 @@ use warnings FATAL => 'all';
 
 use File::Basename;
 use File::Spec;
+use lib dirname(__FILE__);
+use Data;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -25,13 +27,7 @@ $node->safe_psql('postgres', q{
 	CREATE TABLE metrics_lists (number integer, item integer, rank integer, gain float8);
 	CREATE TABLE metrics_expected (kind text, number integer, metric text, k integer, value float8);
 });
-for my $table (qw(metrics_rows metrics_lists metrics_expected))
-{
-	my $rows = join '', grep { !/^#/ } split /^/, slurp_file("$root/test/reference/$table.csv");
-	run_log([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres'),
-			'-c', "COPY $table FROM STDIN WITH (FORMAT csv, HEADER)" ], '<', \$rows)
-	  or BAIL_OUT("cannot load $table");
-}
+load_csv($node, $_, "$root/test/reference/$_.csv") for qw(metrics_rows metrics_lists metrics_expected);
 
 # Metrics by name of each group of rows, as (kind, number, metric, k, value).
 my %calls = (

@@ -2,39 +2,20 @@
 # equal those of an independent implementation (tools/reference_knn.py; its output
 # and provenance are in test/reference)
 #
-# The data set may not be redistributed with the project: SOCREC_MOVIELENS names
-# the folder that it was unpacked to.
+# The data set is where SOCREC_MOVIELENS says.
 
 use strict;
 use warnings FATAL => 'all';
 
 use File::Basename;
+use lib dirname(__FILE__);
+use Data;
 use File::Spec;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $root = File::Spec->rel2abs(dirname(__FILE__) . '/../..');
-my $data = $ENV{SOCREC_MOVIELENS};
 
-plan skip_all => 'MovieLens latest-small is not here: set SOCREC_MOVIELENS to its folder'
-  unless defined $data && -r "$data/ratings.csv";
-
-my $node = PostgreSQL::Test::Cluster->new('movielens');
-$node->init;
-$node->append_conf('postgresql.conf', "jit = off\nmaintenance_work_mem = 256MB");
-$node->start;
-
-# Copies a file's lines but comments.
-sub load
-{
-	my ($table, $file) = @_;
-	my $rows = join '', grep { !/^#/ } split /^/, slurp_file($file);
-	run_log([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres'),
-			'-c', "COPY $table FROM STDIN WITH (FORMAT csv, HEADER)" ], '<', \$rows)
-	  or BAIL_OUT("cannot load $file");
-	return;
-}
+my $node = movielens_node('movielens');
 
 sub value
 {
@@ -42,18 +23,13 @@ sub value
 }
 
 $node->safe_psql('postgres', q{
-	CREATE EXTENSION socrec;
-	CREATE TABLE ratings (user_id integer, movie_id integer, rating real, rated_at bigint, PRIMARY KEY (user_id, movie_id));
-	CREATE INDEX ON ratings (movie_id);
 	CREATE TABLE expected_neighbors (similarity text, shrinkage float8, min_support integer, movie_id integer, rank integer,
 		neighbor_id integer, value float8);
 	CREATE TABLE expected_predictions (method text, center text, k integer, shrinkage float8, user_id integer,
 		movie_id integer, prediction float8, support integer);
 	CREATE TABLE expected_recommendations (feedback text, user_id integer, rank integer, movie_id integer, score float8);
 });
-load('ratings', "$data/ratings.csv");
-load("expected_$_", "$root/test/reference/movielens_$_.csv") for qw(neighbors predictions recommendations);
-$node->safe_psql('postgres', 'ANALYZE');
+load_csv($node, "expected_$_", "$root/test/reference/movielens_$_.csv") for qw(neighbors predictions recommendations);
 is(value('SELECT count(*) FROM ratings'), 100836, 'the data set is the one of 2018');
 
 # Similarities are stored as real: seven digits, hence the tolerances.

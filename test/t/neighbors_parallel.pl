@@ -62,21 +62,23 @@ foreach my $options (
 	q{similarity => 'jaccard'},
 	q{similarity => 'pearson', shrinkage => 10})
 {
-	my ($parallel, $messages) = run_debug($node, digest($options));
-	like($messages, qr/socrec_find_neighbors in this process and [12] of 2 workers/, "$options: workers are started");
-	my ($serial, $none) = run_debug($node, 'SET max_parallel_maintenance_workers = 0; ' . digest($options));
-	unlike($none, qr/in this process/, '... but not where none are allowed');
-	is($serial, $parallel, '... with the same result');
-	$expected //= $parallel;
+	my $found = same_in_workers($node, 'socrec_find_neighbors', $options, digest($options));
+	$expected //= $found;
 }
 my ($small, $unshared) = run_debug($node, q{SELECT count(*) FROM socrec.item_neighbors('SELECT * FROM sample WHERE user_id < 10')});
 unlike($unshared, qr/in this process/, 'no workers for a small table');
 
 # Users are the same matrix on its side.
-my $users = q{SELECT md5(string_agg(n::text, ',' ORDER BY id)) FROM socrec.user_neighbors('SELECT * FROM sample', k => 20) n};
-my ($users_parallel, $users_messages) = run_debug($node, $users);
-like($users_messages, qr/socrec_find_neighbors in this process and [12] of 2 workers/, 'neighbors of users in workers');
-is((run_debug($node, "SET max_parallel_maintenance_workers = 0; $users"))[0], $users_parallel, '... with the same result');
+same_in_workers($node, 'socrec_find_neighbors', 'neighbors of users',
+	q{SELECT md5(string_agg(n::text, ',' ORDER BY id)) FROM socrec.user_neighbors('SELECT * FROM sample', k => 20) n});
+
+# So are the lists of all users: with items, and users, that have no neighbors.
+foreach my $case ([ 'item_knn', '{"k": 20}' ], [ 'item_knn', '{"k": 5, "normalize": true, "similarity": "pearson", "center": "user", "min_support": 40}' ],
+	[ 'user_knn', '{"k": 20}' ], [ 'user_knn', '{"k": 5, "normalize": true, "min_similarity": 0.2}' ])
+{
+	same_in_workers($node, 'socrec_method_lists', "lists of $case->[0], $case->[1]",
+		qq{SELECT md5(string_agg(r::text, ',' ORDER BY user_id, rank)) FROM socrec.batch_recommend('TABLE sample', 0, 0, '$case->[0]', '$case->[1]', 15) r});
+}
 
 # A model is written by the statement that searches.
 my ($models, $fits) = run_debug($node, join ';', map {
@@ -112,18 +114,10 @@ SKIP:
 	unlike($fallback, qr/WARNING/, '... and nothing left behind');
 }
 
-my $state = $node->safe_psql('postgres', q{SELECT md5(string_agg(i::text, ',' ORDER BY id)) FROM films.item i});
-
-sub check_nothing_left
-{
-	my ($after) = @_;
-
-	ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'parallel worker'}),
-		"$after: no worker is left");
-	is(large_segments($node), 0, '... nor shared memory');
-	is($node->safe_psql('postgres', q{SELECT md5(string_agg(i::text, ',' ORDER BY id)) FROM films.item i}), $state, '... the old model is');
-	is((run_debug($node, $cosine))[0], $expected, '... and the next fit is none the worse');
-}
+my $state = q{SELECT md5(string_agg(i::text, ',' ORDER BY id)), (SELECT count(*) FROM pg_namespace WHERE nspname = 'unfinished') FROM films.item i};
+my @same = (
+	[ 'the old model is, and no other', $state, $node->safe_psql('postgres', $state) ],
+	[ 'the next fit is none the worse', $cosine, $expected ]);
 
 # Stopped at ever later times, in a subtransaction.
 my $started = time;
@@ -140,33 +134,14 @@ is($node->safe_psql('postgres', 'SET client_min_messages = error'
 	  . join('', map { ";\nSET statement_timeout = $_; CALL stop($_)" } 100, 300, 500, 700, 900, 1100)
 	  . ";\nRESET statement_timeout; SELECT count(*) > 2 FROM stopped"), 't', 'a timeout stops it');
 cmp_ok(time - $started, '<', 20, '... soon');
-check_nothing_left('stopped');
+check_nothing_left($node, 'stopped', @same);
 
 # The leader is cancelled or ended, or a worker is, when there are workers.
-my %victim = (
-	'the leader is cancelled' => q{pg_cancel_backend(leader_pid)},
-	'the leader is terminated' => q{pg_terminate_backend(leader_pid)},
-	'a worker is cancelled' => q{pg_cancel_backend(pid)},
-	'a worker is terminated' => q{pg_terminate_backend(pid)});
 my $segments;
-foreach my $what (sort keys %victim)
+foreach my $blow (@blows)
 {
-	my $session = $node->background_psql('postgres', on_error_stop => 0);
-	my $pid = $session->query('SELECT pg_backend_pid()');
-
-	$session->query_until(qr/started/, "\\echo started\nSELECT count(*) FROM socrec.create_model('unfinished', 'many', options => '{\"similarity\": \"pearson\", \"center\": \"none\"}');\n");
-	$segments ||= large_segments($node) if $node->poll_query_until('postgres', qq{
-			SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'parallel worker' AND leader_pid = $pid});
-	ok($node->poll_query_until('postgres', qq{
-			SELECT coalesce(bool_or($victim{$what}), false) FROM (
-				SELECT pid, leader_pid FROM pg_stat_activity WHERE backend_type = 'parallel worker' AND leader_pid = $pid LIMIT 1) w}),
-		$what);
-	eval { $session->query('SELECT 1') };
-	like($session->{stderr}, qr/canceling statement due to user request|terminating (connection|background worker)/,
-		'... which is the error that the session gets');
-	eval { $session->quit };
-	is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_namespace WHERE nspname = 'unfinished'}), 0, '... and no model');
-	check_nothing_left($what);
+	$segments = strike($node, @$blow, q{SELECT count(*) FROM socrec.create_model('unfinished', 'many', options => '{"similarity": "pearson", "center": "none"}')});
+	check_nothing_left($node, $blow->[0], @same);
 }
 is($segments, 1, 'there was shared memory meanwhile');
 unlike(slurp_file($node->logfile), qr/was terminated by signal|PANIC|TRAP/, 'no crash');

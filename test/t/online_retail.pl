@@ -9,6 +9,8 @@ use warnings FATAL => 'all';
 
 use File::Basename;
 use File::Spec;
+use lib dirname(__FILE__);
+use Data;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -31,12 +33,8 @@ $node->safe_psql('postgres', q{
 		unit_price text, customer_id text, country text);
 	CREATE TABLE expected (name text, reason text, value float8);
 });
-run_log([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres'),
-		'-c', "\\copy line FROM PROGRAM 'gzip -dc $data/onlineretail.csv.gz' WITH (FORMAT csv, HEADER)" ])
-  or BAIL_OUT('cannot load Online Retail');
-my $rows = join '', grep { !/^#/ } split /^/, slurp_file("$root/test/reference/online_retail_report.csv");
-run_log([ 'psql', '-X', '-q', '-d', $node->connstr('postgres'), '-c', 'COPY expected FROM STDIN WITH (FORMAT csv, HEADER)' ], '<', \$rows)
-  or BAIL_OUT('cannot load the reference');
+load_csv($node, 'line', "$data/onlineretail.csv.gz");
+load_csv($node, 'expected', "$root/test/reference/online_retail_report.csv");
 is($node->safe_psql('postgres', 'SELECT count(*) FROM line'), 541909, 'the file is the one of 541,909 lines');
 
 my %options = (

@@ -10,6 +10,8 @@ use warnings FATAL => 'all';
 
 use File::Basename;
 use File::Spec;
+use lib dirname(__FILE__);
+use Data;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -51,14 +53,6 @@ $node->safe_psql('postgres', q{
 	CREATE FUNCTION equal(a float8, b float8, tolerance float8) RETURNS boolean IMMUTABLE
 	RETURN coalesce(abs(a - b) <= tolerance * abs(b) + 1e-10, a IS NULL AND b IS NULL);
 });
-
-sub load
-{
-	my ($table, $from) = @_;
-	run_log([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres'), '-c', "\\copy $table FROM $from WITH (FORMAT csv, HEADER)" ])
-	  or BAIL_OUT("cannot load $table");
-	return;
-}
 
 # No row of a query that looks for differences, the first of which are shown.
 sub no_difference
@@ -153,17 +147,17 @@ my @cases = (
 
 for my $table (qw(user vector crowd sum))
 {
-	load("expected_$table", "PROGRAM 'grep -v ^# $root/test/reference/profile_$table" . ($table =~ /user|vector|sum/ ? 's' : '') . ".csv'");
+	load_csv($node, "expected_$table", "$root/test/reference/profile_$table" . ($table =~ /user|vector|sum/ ? 's' : '') . '.csv');
 }
 if ($has_retail)
 {
-	load('line', "PROGRAM 'gzip -dc $retail/onlineretail.csv.gz'");
+	load_csv($node, 'line', "$retail/onlineretail.csv.gz");
 	is($node->safe_psql('postgres', 'SELECT count(*), count(DISTINCT user_id) FROM line'), '541909|4372', 'the file is the one of 541,909 lines');
 }
 if ($has_films)
 {
-	load('rating', "'$films/ratings.csv'");
-	load('film', "'$films/movies.csv'");
+	load_csv($node, 'rating', "$films/ratings.csv");
+	load_csv($node, 'film', "$films/movies.csv");
 	is($node->safe_psql('postgres', 'SELECT count(*), count(DISTINCT user_id) FROM rating'), '100836|610', 'the file is the one of 100,836 ratings');
 }
 

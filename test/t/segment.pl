@@ -10,6 +10,8 @@ use warnings FATAL => 'all';
 
 use File::Basename;
 use File::Spec;
+use lib dirname(__FILE__);
+use Data;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -48,25 +50,17 @@ $node->safe_psql('postgres', q{
 		FROM line WHERE customer_id <> '' AND quantity > 0 AND unit_price > 0 GROUP BY customer_id ORDER BY customer_id;
 });
 
-sub load
-{
-	my ($table, $from) = @_;
-	run_log([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres'), '-c', "\\copy $table FROM $from WITH (FORMAT csv, HEADER)" ])
-	  or BAIL_OUT("cannot load $table");
-	return;
-}
-
-load('expected', "PROGRAM 'grep -v ^# $root/test/reference/segment_inertia.csv'");
+load_csv($node, 'expected', "$root/test/reference/segment_inertia.csv");
 my @data;
 if ($has_movielens)
 {
-	load('ratings', "'$movielens/ratings.csv'");
-	load('movies', "'$movielens/movies.csv'");
+	load_csv($node, 'ratings', "$movielens/ratings.csv");
+	load_csv($node, 'movies', "$movielens/movies.csv");
 	push @data, [ 'movielens', 'integer' ];
 }
 if ($has_retail)
 {
-	load('line', "PROGRAM 'gzip -dc $retail/onlineretail.csv.gz'");
+	load_csv($node, 'line', "$retail/onlineretail.csv.gz");
 	push @data, [ 'online_retail', 'text' ];
 }
 

@@ -1,39 +1,20 @@
 # weights: on MovieLens latest-small those of NumPy, scikit-learn and Surprise
 # (tools/reference_weights.py; its output and provenance are in test/reference)
 #
-# The data set may not be redistributed with the project: SOCREC_MOVIELENS names
-# the folder that it was unpacked to.
+# The data set is where SOCREC_MOVIELENS says.
 
 use strict;
 use warnings FATAL => 'all';
 
 use File::Basename;
+use lib dirname(__FILE__);
+use Data;
 use File::Spec;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $root = File::Spec->rel2abs(dirname(__FILE__) . '/../..');
-my $data = $ENV{SOCREC_MOVIELENS};
 
-plan skip_all => 'MovieLens latest-small is not here: set SOCREC_MOVIELENS to its folder'
-  unless defined $data && -r "$data/ratings.csv";
-
-my $node = PostgreSQL::Test::Cluster->new('weights');
-$node->init;
-$node->append_conf('postgresql.conf', "jit = off\nmaintenance_work_mem = 512MB\nclient_min_messages = warning");
-$node->start;
-
-# Copies a file's lines but comments.
-sub load
-{
-	my ($table, $file) = @_;
-	my $rows = join '', grep { !/^#/ } split /^/, slurp_file($file);
-	run_log([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres'),
-			'-c', "COPY $table FROM STDIN WITH (FORMAT csv, HEADER)" ], '<', \$rows)
-	  or BAIL_OUT("cannot load $file");
-	return;
-}
+my $node = movielens_node('weights');
 
 sub value
 {
@@ -41,14 +22,11 @@ sub value
 }
 
 value(q{
-	CREATE EXTENSION socrec;
-	CREATE TABLE ratings (user_id integer, movie_id integer, rating real, rated_at bigint, PRIMARY KEY (user_id, movie_id));
 	CREATE TABLE expected (method text, least integer, binarize boolean, l1 float8, l2 float8, movie_id integer, other_id integer, weight float8);
 	CREATE TABLE expected_slope_one (user_id integer, movie_id integer, unweighted float8, weighted float8, support integer);
 });
-load('ratings', "$data/ratings.csv");
-load('expected', "$root/test/reference/movielens_weights.csv");
-load('expected_slope_one', "$root/test/reference/movielens_slope_one.csv");
+load_csv($node, 'expected', "$root/test/reference/movielens_weights.csv");
+load_csv($node, 'expected_slope_one', "$root/test/reference/movielens_slope_one.csv");
 value('ANALYZE');
 
 # Weights are stored as real, of magnitude up to 1.  Those that scikit-learn leaves at

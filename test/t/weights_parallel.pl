@@ -12,7 +12,6 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Process;
 use Test::More;
-use Time::HiRes qw(time);
 
 my $node = PostgreSQL::Test::Cluster->new('weights_parallel');
 $node->init;
@@ -46,16 +45,18 @@ sub digest
 my %expected;
 for my $method ('ease', 'slim', 'slope_one')
 {
-	my $messages;
-
-	($expected{$method}, $messages) = run_debug($node, digest($method));
-	like($messages, qr/socrec_$method in this process and [12] of 2 workers/, "$method: workers are started");
-	my ($serial, $none) = run_debug($node, 'SET max_parallel_maintenance_workers = 0; ' . digest($method));
-	unlike($none, qr/in this process/, '... but not where none are allowed');
-	is($serial, $expected{$method}, '... with the same result');
+	$expected{$method} = same_in_workers($node, "socrec_$method", $method, digest($method));
 	my ($alone, $launched) = run_debug($node, 'SET max_parallel_workers = 0; ' . digest($method));
 	like($launched, qr/socrec_$method in this process and 0 of 2 workers/, '... nor where none are to be had');
 	is($alone, $expected{$method}, '... with the same result');
+}
+
+# So are the lists of all users, of which there are twenty times as many here.
+for my $case ([ 'ease', '{"k": 50}' ], [ 'slope_one', '{"k": 50}' ], [ 'slope_one', '{"weighted": false}' ])
+{
+	same_in_workers($node, 'socrec_method_lists', "lists of $case->[0], $case->[1]", qq{
+		SELECT md5(string_agg(r::text, ',' ORDER BY user_id, rank))
+		FROM socrec.batch_recommend('SELECT user_id + 1000 * n, item_id, rating FROM sample, generate_series(1, 20) n', 0, 0, '$case->[0]', '$case->[1]', 15) r});
 }
 
 # The libraries start no threads, in the leader or in workers.
@@ -77,47 +78,21 @@ for my $method ('ease', 'slim')
 	like($refused, qr/ERROR:  fitting needs at least (3[2-9]\d|4\d\d) MB of memory, maintenance_work_mem allows 300 MB/, "$method: refused for its memory");
 }
 
-my $state_query = q{SELECT md5(string_agg(i::text, ',' ORDER BY id)) FROM films.item i};
-my $state = $node->safe_psql('postgres', $state_query);
-
-sub check_nothing_left
-{
-	my ($after) = @_;
-
-	ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'parallel worker'}),
-		"$after: no worker is left");
-	is(large_segments($node), 0, '... nor shared memory');
-	is($node->safe_psql('postgres', $state_query), $state, '... the old model is');
-	is((run_debug($node, digest('ease')))[0], $expected{ease}, '... and the next fit is none the worse');
-}
+my $state = q{SELECT md5(string_agg(i::text, ',' ORDER BY id)), (SELECT count(*) FROM pg_namespace WHERE nspname = 'unfinished') FROM films.item i};
+my @same = (
+	[ 'the old model is, and no other', $state, $node->safe_psql('postgres', $state) ],
+	[ 'the next fit is none the worse', digest('ease'), $expected{ease} ]);
 
 # The leader is cancelled or ended, or a worker is, when there are workers.
-my %victim = (
-	'the leader is cancelled' => [ 'ease', q{pg_cancel_backend(leader_pid)} ],
-	'the leader is terminated' => [ 'slim', q{pg_terminate_backend(leader_pid)} ],
-	'a worker is cancelled' => [ 'slim', q{pg_cancel_backend(pid)} ],
-	'a worker is terminated' => [ 'ease', q{pg_terminate_backend(pid)} ]);
-for my $what (sort keys %victim)
+my %fit = (ease => '{}', slim => '{"l1": 0.01, "l2": 0.1}');
+foreach my $blow (@blows)
 {
-	my ($method, $blow) = @{ $victim{$what} };
-	my $session = $node->background_psql('postgres', on_error_stop => 0);
-	my $pid = $session->query('SELECT pg_backend_pid()');
-	my $options = $method eq 'slim' ? '{"l1": 0.01, "l2": 0.1}' : '{}';
-	my $started;
-
-	$session->query_until(qr/started/, "\\echo started\nSELECT count(*) FROM socrec.create_model('unfinished', 'many', method => '$method', options => '$options');\n");
-	ok($node->poll_query_until('postgres', qq{
-			SELECT coalesce(bool_or($blow), false) FROM (
-				SELECT pid, leader_pid FROM pg_stat_activity WHERE backend_type = 'parallel worker' AND leader_pid = $pid LIMIT 1) w}),
-		"$method: $what");
-	$started = time;
-	eval { $session->query('SELECT 1') };
-	like($session->{stderr}, qr/canceling statement due to user request|terminating (connection|background worker)/,
-		'... which is the error that the session gets');
-	cmp_ok(time - $started, '<', 3, '... soon');
-	eval { $session->quit };
-	is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_namespace WHERE nspname = 'unfinished'}), 0, '... and no model');
-	check_nothing_left($what);
+	foreach my $method (sort keys %fit)
+	{
+		strike($node, "$method: $blow->[0]", $blow->[1],
+			"SELECT count(*) FROM socrec.create_model('unfinished', 'many', method => '$method', options => '$fit{$method}')");
+		check_nothing_left($node, $blow->[0], @same);
+	}
 }
 unlike(slurp_file($node->logfile), qr/was terminated by signal|PANIC|TRAP/, 'no crash');
 $node->stop;
