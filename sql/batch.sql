@@ -106,15 +106,13 @@ LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT array_agg(socrec.fill_template(m, q.template) ORDER BY q.n)
-        || CASE m.method WHEN 'hybrid' THEN socrec.hybrid_stored_queries(m) ELSE '{}' END
-    FROM unnest(ARRAY['SELECT f.rating_mean, f.rating_min, f.rating_max, f.rating_count, f.user_count FROM %1$I.fit f',
-            'SELECT i.%3$I, i.id, i.rating_count, i.mean, i.bias' || CASE WHEN m.method = 'item_knn' OR socrec.weight_options(m.method) IS NOT NULL THEN ', i.neighbors' ELSE '' END
-                || ' FROM %1$I.item i ORDER BY i.id']
-        || CASE WHEN m.method = 'user_knn' THEN
+        || CASE min(f.family) WHEN 'hybrid' THEN socrec.hybrid_stored_queries(m) ELSE '{}' END
+    FROM socrec.method_family(m.method) f(family) CROSS JOIN LATERAL unnest(ARRAY['SELECT f.rating_mean, f.rating_min, f.rating_max, f.rating_count, f.user_count FROM %1$I.fit f',
+            'SELECT i.%3$I, i.id, i.rating_count, i.mean, i.bias' || CASE WHEN f.family IN ('item_neighbors', 'weights') THEN ', i.neighbors'
+                WHEN f.family = 'deviations' THEN ', i.neighbors, i.deviations' ELSE '' END || ' FROM %1$I.item i ORDER BY i.id']
+        || CASE f.family WHEN 'user_neighbors' THEN
             ARRAY['SELECT u.%2$I, u.id, u.rating_count, u.mean, u.bias, u.neighbors FROM %1$I.user_neighbor u ORDER BY u.id']
-            WHEN m.method = 'slope_one' THEN
-            ARRAY['SELECT i.%3$I, i.id, i.rating_count, i.mean, i.bias, i.deviations FROM %1$I.item i ORDER BY i.id']
-            WHEN socrec.factor_options(m.method) IS NOT NULL THEN
+            WHEN 'factors' THEN
             ARRAY['SELECT (SELECT f.prior FROM %1$I.fit f LIMIT 1), i.factors FROM %1$I.item i ORDER BY i.id']
         ELSE '{}' END) WITH ORDINALITY q(template, n)
 $$;

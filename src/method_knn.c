@@ -229,8 +229,8 @@ load_item_knn(StoredModel *stored, const Ratings *ratings, bool is_explicit, Jso
 	for (int32 column = 0; column < ratings->n_columns; column++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		knn->neighbors[column] =
-			stored_neighbors(&stored->items, column, NULL, &knn->weight_sum[column], budget);
+		knn->neighbors[column] = stored_entries(&stored->items, stored->items.neighbors[column],
+												NULL, &knn->weight_sum[column], budget);
 	}
 	prepare_items(knn, budget);
 	return knn;
@@ -268,8 +268,8 @@ load_user_knn(StoredModel *stored, const Ratings *ratings, bool is_explicit, Jso
 		CHECK_FOR_INTERRUPTS();
 		if (number[row] < 0)
 			continue;
-		knn->neighbors[row] =
-			stored_neighbors(&stored->users, number[row], place, &knn->weight_sum[row], budget);
+		knn->neighbors[row] = stored_entries(&stored->users, stored->users.neighbors[number[row]],
+											 place, &knn->weight_sum[row], budget);
 		knn->row_mean[row] = stored->users.mean[number[row]];
 		knn->row_bias[row] = stored->users.bias[number[row]];
 	}

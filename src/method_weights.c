@@ -106,13 +106,10 @@ load_weights(const char *name, StoredModel *stored, const Ratings *ratings, bool
 			 Jsonb *options, Budget *budget, Progress *progress)
 {
 	WeightModel *model = start(name, ratings, options, budget);
+	const StoredSide *items = &stored->items;
 
 	if (model->weight != NULL)
-	{
-		/* The items once more, with deviations instead of neighbors. */
-		stored_load_users(stored, progress);
 		model->deviations = budget_alloc(budget, ratings->n_columns, sizeof(float4 *), "weights");
-	}
 	model->baseline = baseline_load(stored, is_explicit, options, budget);
 	model->heaps = budget_alloc(budget, ratings->n_columns, sizeof(neighbor_heap), "weights");
 	for (int32 column = 0; column < ratings->n_columns; column++)
@@ -120,13 +117,15 @@ load_weights(const char *name, StoredModel *stored, const Ratings *ratings, bool
 		double sum = 0;
 
 		CHECK_FOR_INTERRUPTS();
-		model->heaps[column] = stored_neighbors(&stored->items, column, NULL, &sum, budget);
+		model->heaps[column] = stored_entries(items, items->neighbors[column], NULL, &sum, budget);
 		if (model->deviations != NULL)
 		{
-			neighbor_heap deviations = stored_neighbors(&stored->users, column, NULL, &sum, budget);
+			neighbor_heap deviations =
+				stored_entries(items, items->deviations[column], NULL, &sum, budget);
 
 			model->deviations[column] = load_deviations(&model->heaps[column], &deviations, budget);
-			pfree(deviations.entries);
+			if (deviations.entries != NULL)
+				pfree(deviations.entries);
 		}
 	}
 	return model;

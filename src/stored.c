@@ -103,47 +103,65 @@ start_side(DestReceiver *self, int operation, TupleDesc desc)
 	SideReceiver *receiver = (SideReceiver *) self;
 	Oid svec = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("svec"),
 							   ObjectIdGetDatum(LookupExplicitNamespace("socrec", false)));
-	const Oid types[] = {INT4OID, INT4OID, FLOAT8OID, FLOAT8OID, svec};
+	const Oid types[] = {INT4OID, INT4OID, FLOAT8OID, FLOAT8OID, svec, svec};
 
 	stored_check_columns(desc, 1, types, Min(Max(desc->natts - 1, 4), lengthof(types)));
 	keys_init(&receiver->side->keys, receiver->budget, TupleDescAttr(desc, 0));
 }
 
 /*
- * Room for one more; what is there is moved.
+ * An array of the capacity that there is now, with the n elements of the old one.
  */
+static void *
+enlarge(const SideReceiver *receiver, void *old, int32 n, Size size)
+{
+	void *array = budget_alloc(receiver->budget, receiver->side->capacity, size, receiver->what);
+
+	if (n > 0)
+	{
+		memcpy(array, old, n * size);
+		pfree(old);
+	}
+	return array;
+}
+
 static void
-grow(SideReceiver *receiver)
+grow(const SideReceiver *receiver)
 {
 	StoredSide *side = receiver->side;
 	int32 n = side->keys.n;
-	StoredSide old = *side;
 
 	side->capacity = Max(1024, 2 * n);
-	side->id = budget_alloc(receiver->budget, side->capacity, sizeof(int32), receiver->what);
-	side->rating_count =
-		budget_alloc(receiver->budget, side->capacity, sizeof(int32), receiver->what);
-	side->mean = budget_alloc(receiver->budget, side->capacity, sizeof(double), receiver->what);
-	side->bias = budget_alloc(receiver->budget, side->capacity, sizeof(double), receiver->what);
-	side->neighbors =
-		budget_alloc(receiver->budget, side->capacity, sizeof(SVec *), receiver->what);
+	side->id = enlarge(receiver, side->id, n, sizeof(int32));
+	side->rating_count = enlarge(receiver, side->rating_count, n, sizeof(int32));
+	side->mean = enlarge(receiver, side->mean, n, sizeof(double));
+	side->bias = enlarge(receiver, side->bias, n, sizeof(double));
+	side->neighbors = enlarge(receiver, side->neighbors, n, sizeof(SVec *));
+	side->deviations = enlarge(receiver, side->deviations, n, sizeof(SVec *));
 	progress_report(receiver->progress, "%d %s read", n, receiver->what);
-	if (n == 0)
-		return;
-	memcpy(side->id, old.id, n * sizeof(int32));
-	memcpy(side->rating_count, old.rating_count, n * sizeof(int32));
-	memcpy(side->mean, old.mean, n * sizeof(double));
-	memcpy(side->bias, old.bias, n * sizeof(double));
-	memcpy(side->neighbors, old.neighbors, n * sizeof(SVec *));
-	pfree(old.id);
-	pfree(old.rating_count);
-	pfree(old.mean);
-	pfree(old.bias);
-	pfree(old.neighbors);
 }
 
 /*
- * key, id, rating_count, mean, bias[, neighbors]
+ * A copy of the vector in a column, NULL where there is none.
+ */
+static SVec *
+copy_vector(const SideReceiver *receiver, TupleTableSlot *slot, int column)
+{
+	SVec *vector;
+	SVec *copy;
+
+	if (slot->tts_tupleDescriptor->natts <= column || slot->tts_isnull[column])
+		return NULL;
+	vector = DatumGetSVecP(slot->tts_values[column]);
+	copy = budget_alloc(receiver->budget, VARSIZE(vector), 1, receiver->what);
+	memcpy(copy, vector, VARSIZE(vector));
+	if ((Pointer) vector != DatumGetPointer(slot->tts_values[column]))
+		pfree(vector);
+	return copy;
+}
+
+/*
+ * key, id, rating_count, mean, bias[, neighbors[, deviations]]
  */
 static bool
 receive_side(TupleTableSlot *slot, DestReceiver *self)
@@ -161,15 +179,8 @@ receive_side(TupleTableSlot *slot, DestReceiver *self)
 	side->rating_count[n] = DatumGetInt32(slot->tts_values[2]);
 	side->mean[n] = DatumGetFloat8(slot->tts_values[3]);
 	side->bias[n] = DatumGetFloat8(slot->tts_values[4]);
-	if (slot->tts_tupleDescriptor->natts > 5 && !slot->tts_isnull[5])
-	{
-		SVec *neighbors = DatumGetSVecP(slot->tts_values[5]);
-
-		side->neighbors[n] = budget_alloc(receiver->budget, VARSIZE(neighbors), 1, receiver->what);
-		memcpy(side->neighbors[n], neighbors, VARSIZE(neighbors));
-		if ((Pointer) neighbors != DatumGetPointer(slot->tts_values[5]))
-			pfree(neighbors);
-	}
+	side->neighbors[n] = copy_vector(receiver, slot, 5);
+	side->deviations[n] = copy_vector(receiver, slot, 6);
 	return true;
 }
 
@@ -227,14 +238,13 @@ stored_number(const StoredSide *side, int64 id)
 }
 
 /*
- * Neighbors as a model has stored them, by place on their side.  Those whom place
- * (NULL: the same) puts nowhere are left out, though their weight counts.
+ * A vector of neighbors as a model has stored it (NULL: none), by place on their side.
+ * Those whom place (NULL: the same) puts nowhere are left out, though their weight counts.
  */
 neighbor_heap
-stored_neighbors(const StoredSide *side, int32 number, const int32 *place, double *weight_sum,
-				 Budget *budget)
+stored_entries(const StoredSide *side, const SVec *stored, const int32 *place, double *weight_sum,
+			   Budget *budget)
 {
-	const SVec *stored = side->neighbors[number];
 	neighbor_heap heap = {0};
 
 	if (stored == NULL)
@@ -282,8 +292,8 @@ read_model(const Budget *budget, char **queries, int n, Progress *progress)
 /*
  * Run the first two queries, under the caller's privileges and snapshot: that of the
  * fit (rating_mean, rating_min, rating_max, rating_count, user_count), and that of the
- * items (key, id, rating_count, mean, bias[, neighbors]) by id.  stored_free frees what
- * is returned.
+ * items (key, id, rating_count, mean, bias[, neighbors[, deviations]]) by id.  stored_free frees
+ * what is returned.
  *
  * Errors: other columns; more memory than maintenance_work_mem.
  */

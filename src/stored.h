@@ -21,7 +21,8 @@ typedef struct StoredSide
 	int32 *rating_count;
 	double *mean;
 	double *bias;
-	SVec **neighbors; /* NULL of one that has none */
+	SVec **neighbors;  /* NULL of one that has none */
+	SVec **deviations; /* so */
 } StoredSide;
 
 typedef struct StoredModel
@@ -43,8 +44,8 @@ extern StoredModel *stored_load_part(StoredModel *whole, int first, int n, Progr
 extern const char *stored_query(const StoredModel *stored);
 extern void stored_load_users(StoredModel *stored, Progress *progress);
 extern int32 stored_number(const StoredSide *side, int64 id);
-extern neighbor_heap stored_neighbors(const StoredSide *side, int32 number, const int32 *place,
-									  double *weight_sum, Budget *budget);
+extern neighbor_heap stored_entries(const StoredSide *side, const SVec *stored, const int32 *place,
+									double *weight_sum, Budget *budget);
 extern void stored_check_columns(TupleDesc desc, int first, const Oid *types, int n);
 extern void stored_refuse_nulls(TupleTableSlot *slot, int first, int end);
 extern void stored_free(StoredModel *stored);
