@@ -165,32 +165,6 @@ CREATE AGGREGATE top_factors(
 COMMENT ON AGGREGATE top_factors(bytea, real[], integer, integer[], double precision, boolean) IS
     'the n items that score best for a vector, from blocks of items: without the excluded ones and those below a score; by the cosine if wished';
 
--- The options of methods with factors, with their defaults; null of other methods.
-CREATE FUNCTION factor_options(method text) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-    SELECT CASE method
-        -- Defaults are the best of the search that docs/factor.md shows.
-        WHEN 'ials' THEN '{"factors": 64, "iterations": 10, "unobserved_weight": 0.3, "regularization": 0.005,
-            "regularization_exponent": 1, "solver": "gradients"}'::jsonb
-        WHEN 'als' THEN '{"factors": 32, "iterations": 15, "regularization": 0.12}'
-        WHEN 'bayes_mf' THEN '{"factors": 16, "burn_in": 10, "samples": 50, "thin": 2}'
-        WHEN 'bpr' THEN '{"factors": 64, "iterations": 60, "learning_rate": 0.1, "regularization": 0.01, "adagrad": true}'
-    END;
-END;
-
-COMMENT ON FUNCTION factor_options IS 'the options that a method has for its factors, with their defaults; null of other methods';
-
--- Whether what a method predicts is a rating, given ratings; else it is how sure a
--- user is to act on an item.
-CREATE FUNCTION predicts_ratings(method text, explicit boolean) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-    SELECT explicit AND method <> 'ials';
-END;
-
-COMMENT ON FUNCTION predicts_ratings IS 'whether what a method predicts is a rating, given ratings';
-
 -- What stands in the templates of method.sql where a method has factors.
 --
 -- Blocks are numbered by falling length of the items' vectors, and the product of two

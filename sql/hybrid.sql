@@ -186,7 +186,7 @@ COMMENT ON FUNCTION quote_template IS 'a name, quoted to stand in a template of 
 CREATE FUNCTION hybrid_rates(m model) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-    SELECT bool_or(predicts_ratings(p.method, p.rating_column IS NOT NULL)) FROM hybrid_parts(m) p;
+    SELECT bool_or(t.rates) FROM hybrid_parts(m) p CROSS JOIN LATERAL methods(p.rating_column IS NOT NULL) t WHERE t.method = p.method;
 END;
 
 COMMENT ON FUNCTION hybrid_rates IS 'whether what a hybrid predicts is a rating';

@@ -55,7 +55,7 @@ LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT format(template, m.name, m.user_column, m.item_column, u.type, i.type,
-        m.method, coalesce(m.options ->> 'normalize', (m.method = 'slope_one')::text), m.options ->> 'user_regularization',
+        m.method, coalesce(m.options ->> 'normalize', (method_family(m.method) = 'deviations')::text), m.options ->> 'user_regularization',
         CASE WHEN m.method NOT IN ('popular', 'baseline') THEN m.method
             WHEN m.rating_column IS NULL THEN 'popular' ELSE 'baseline' END,
         u.equality, i.equality, u.collation, i.collation)
@@ -85,7 +85,7 @@ COMMENT ON FUNCTION execute_templates IS 'executes templates of method.sql with 
 CREATE FUNCTION reference_rating(m model, user_mean text, user_bias text, item text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-    SELECT CASE CASE m.method WHEN 'ease' THEN 'baseline' WHEN 'slim' THEN 'baseline' WHEN 'slope_one' THEN 'none' ELSE m.options ->> 'center' END
+    SELECT CASE CASE method_family(m.method) WHEN 'weights' THEN 'baseline' WHEN 'deviations' THEN 'none' ELSE m.options ->> 'center' END
         WHEN 'none' THEN '0::float8'
         WHEN 'user' THEN user_mean
         WHEN 'item' THEN item || '.mean'
@@ -117,23 +117,23 @@ BEGIN ATOMIC
         'CREATE TABLE %1$I.fit (
             rating_mean float8, rating_min float8, rating_max float8,
             rating_count bigint NOT NULL, user_count bigint NOT NULL, item_count bigint NOT NULL'
-            || CASE WHEN factor_options(m.method) IS NULL THEN '' ELSE ', prior bytea, item_prior bytea' END || ')',
+            || CASE f.family WHEN 'factors' THEN ', prior bytea, item_prior bytea' ELSE '' END || ')',
         'COMMENT ON TABLE %1$I.fit IS ''what the model was fitted on, one row''',
         'CREATE TABLE %1$I.item (
             id integer PRIMARY KEY, %3$I %5$s %13$s NOT NULL UNIQUE, rating_count integer NOT NULL,
             mean float8 NOT NULL, bias float8 NOT NULL, norm float8 NOT NULL, '
-            || CASE WHEN factor_options(m.method) IS NULL THEN 'neighbors socrec.svec' ELSE 'factors real[]' END
-            || CASE m.method WHEN 'slope_one' THEN ', deviations socrec.svec' ELSE '' END || ')
+            || CASE f.family WHEN 'factors' THEN 'factors real[]' WHEN 'deviations' THEN 'neighbors socrec.svec, deviations socrec.svec'
+                ELSE 'neighbors socrec.svec' END || ')
             WITH (toast_tuple_target = 8160, vacuum_truncate = off)',
         'COMMENT ON TABLE %1$I.item IS ''what the model knows of every item''',
         'COMMENT ON COLUMN %1$I.item.id IS ''number in the model: 1 has the most ratings''',
         'COMMENT ON COLUMN %1$I.item.bias IS ''regularized deviation from the mean of all ratings and from its users''''''',
         'COMMENT ON COLUMN %1$I.item.norm IS ''length of the vector that was compared'''
-    ] || CASE WHEN factor_options(m.method) IS NULL THEN ARRAY[
+    ] || CASE WHEN f.family <> 'factors' THEN ARRAY[
         'ALTER TABLE %1$I.item ALTER COLUMN neighbors SET STORAGE EXTERNAL',
-        'COMMENT ON COLUMN %1$I.item.neighbors IS ''' || CASE WHEN weight_options(m.method) IS NULL THEN 'most similar items, number and similarity'
-            ELSE 'number of another item, and the weight of a rating in its score' END || '''']
-    || CASE m.method WHEN 'slope_one' THEN ARRAY[
+        'COMMENT ON COLUMN %1$I.item.neighbors IS ''' || CASE WHEN f.family IN ('weights', 'deviations') THEN 'number of another item, and the weight of a rating in its score'
+            ELSE 'most similar items, number and similarity' END || '''']
+    || CASE f.family WHEN 'deviations' THEN ARRAY[
         'ALTER TABLE %1$I.item ALTER COLUMN deviations SET STORAGE EXTERNAL',
         'COMMENT ON COLUMN %1$I.item.deviations IS ''number of another item, and how much higher it is rated''']
     ELSE '{}' END
@@ -148,7 +148,7 @@ BEGIN ATOMIC
         'CREATE INDEX ON %1$I.item_block (bound)',
         'COMMENT ON TABLE %1$I.item_block IS ''the factors of all items once more, in blocks, for socrec.top_factors''',
         'COMMENT ON COLUMN %1$I.item_block.bound IS ''the most that an item of the block can score for a vector of length 1''']
-    END || CASE WHEN m.method = 'user_knn' THEN ARRAY[
+    END || CASE f.family WHEN 'user_neighbors' THEN ARRAY[
         'CREATE TABLE %1$I.user_neighbor (
             id integer PRIMARY KEY, %2$I %4$s %12$s NOT NULL UNIQUE, rating_count integer NOT NULL,
             mean float8 NOT NULL, bias float8 NOT NULL, norm float8 NOT NULL, neighbors socrec.svec)
@@ -156,15 +156,16 @@ BEGIN ATOMIC
         'ALTER TABLE %1$I.user_neighbor ALTER COLUMN neighbors SET STORAGE EXTERNAL',
         'COMMENT ON TABLE %1$I.user_neighbor IS ''what the model knows of every user''',
         'COMMENT ON COLUMN %1$I.user_neighbor.neighbors IS ''most similar users, number and similarity'''
-    ] WHEN m.method = 'hybrid' THEN ARRAY[
+    ] WHEN 'hybrid' THEN ARRAY[
         'CREATE TABLE %1$I.part (
             number integer PRIMARY KEY, model text NOT NULL, label text NOT NULL, method text NOT NULL,
             rank_weight float8 NOT NULL, prediction_weight float8 NOT NULL)',
         'COMMENT ON TABLE %1$I.part IS ''the models that this one blends''',
         'COMMENT ON COLUMN %1$I.part.rank_weight IS ''of its list, where places go from 0 to 1''',
         'COMMENT ON COLUMN %1$I.part.prediction_weight IS ''of what it predicts'''
-    ] WHEN m.method = 'baseline' THEN ARRAY['CREATE INDEX ON %1$I.item (bias DESC, id)']
-    ELSE '{}' END;
+    ] WHEN 'baseline' THEN ARRAY['CREATE INDEX ON %1$I.item (bias DESC, id)']
+    ELSE '{}' END
+    FROM method_family(m.method) f(family);
 END;
 
 COMMENT ON FUNCTION table_statements IS 'templates of the statements that create a model''s tables';
@@ -179,11 +180,10 @@ DECLARE
     neighbors text := format('similarity => %L, min_support => %s, shrinkage => %s, center => %L, weighting => %L, min_similarity => %s, k => %s',
         m.options ->> 'similarity', m.options ->> 'min_support', m.options ->> 'shrinkage', m.options ->> 'center',
         m.options ->> 'weighting', m.options ->> 'min_similarity', m.options ->> 'k');
-    has_factors boolean := socrec.factor_options(m.method) IS NOT NULL;
-    has_weights boolean := socrec.weight_options(m.method) IS NOT NULL;
+    family text := socrec.method_family(m.method);
     statements text[];
 BEGIN
-    IF m.method = 'hybrid' THEN
+    IF family = 'hybrid' THEN
         RETURN socrec.hybrid_fit_statements(m);
     END IF;
     -- Deleting keeps the old rows for those who still read them.  One statement
@@ -192,14 +192,13 @@ BEGIN
         'DELETE FROM %1$I.fit',
         'DELETE FROM %1$I.item',
         format('WITH fitted AS MATERIALIZED (
-                SELECT * FROM socrec.' || CASE WHEN from_changes THEN '%6$s%2$s, %3$s)' WHEN has_factors THEN 'item_factors(%1$s, NULL::%%5$s, %%6$L, %5$s::jsonb)'
-                    WHEN has_weights THEN 'fit_item_weights(%1$s, NULL::%%5$s, %%6$L, %5$s::jsonb)'
+                SELECT * FROM socrec.' || CASE WHEN from_changes THEN '%6$s%2$s, %3$s)' WHEN family = 'factors' THEN 'item_factors(%1$s, NULL::%%5$s, %%6$L, %5$s::jsonb)'
+                    WHEN family IN ('weights', 'deviations') THEN 'fit_item_weights(%1$s, NULL::%%5$s, %%6$L, %5$s::jsonb)'
                     ELSE 'item_neighbors_typed(%1$s, NULL::%%5$s, %2$s, %3$s)' END || '),
             stored AS (
                 INSERT INTO %%1$I.item
-                SELECT id, item_id, rating_count, mean, bias, norm, ' || CASE WHEN has_factors THEN 'factors' ELSE 'neighbors' END
-                || CASE m.method WHEN 'slope_one' THEN ', deviations' ELSE '' END || ' FROM fitted)'
-            || CASE m.method WHEN 'user_knn' THEN ',
+                SELECT id, item_id, rating_count, mean, bias, norm, ' || CASE family WHEN 'factors' THEN 'factors' WHEN 'deviations' THEN 'neighbors, deviations' ELSE 'neighbors' END || ' FROM fitted)'
+            || CASE family WHEN 'user_neighbors' THEN ',
             stored_users AS (
                 INSERT INTO %%1$I.user_neighbor
                 SELECT id, user_id, rating_count, mean, bias, norm, neighbors
@@ -213,16 +212,16 @@ BEGIN
             INSERT INTO %%1$I.fit
                 SELECT sum(mean * rating_count) / sum(rating_count), min(rating_min), max(rating_max),
                     coalesce(sum(rating_count), 0), coalesce(max(user_count), 0), count(*)'
-                || CASE WHEN has_factors THEN ', (SELECT prior FROM fitted WHERE id = 1), (SELECT item_prior FROM fitted WHERE id = 1)' ELSE '' END || '
+                || CASE family WHEN 'factors' THEN ', (SELECT prior FROM fitted WHERE id = 1), (SELECT item_prior FROM fitted WHERE id = 1)' ELSE '' END || '
                 FROM fitted',
             replace(quote_literal(socrec.rating_query(m, training => true)), '%', '%%'), baseline,
-            CASE m.method WHEN 'item_knn' THEN replace(neighbors, '%', '%%') ELSE 'k => 0' END,
+            CASE family WHEN 'item_neighbors' THEN replace(neighbors, '%', '%%') ELSE 'k => 0' END,
             replace(neighbors, '%', '%%'), replace(quote_literal(m.options), '%', '%%'),
             CASE WHEN from_changes THEN socrec.refresh_call(m) END)];
-    IF has_factors THEN
+    IF family = 'factors' THEN
         statements := statements || ARRAY['DELETE FROM %1$I.item_block', socrec.factor_template('blocks')];
     END IF;
-    IF m.method = 'user_knn' THEN
+    IF family = 'user_neighbors' THEN
         statements := ARRAY['DELETE FROM %1$I.user_neighbor'] || statements;
     END IF;
     RETURN statements;
@@ -246,15 +245,15 @@ BEGIN ATOMIC
         LANGUAGE sql STABLE PARALLEL SAFE ROWS 10 COST 1000
         BEGIN ATOMIC
             WITH candidate AS MATERIALIZED (' ||
-    CASE WHEN m.method = 'item_knn' OR weight_options(m.method) IS NOT NULL THEN '
+    CASE WHEN f.family IN ('item_neighbors', 'weights', 'deviations') THEN '
                 SELECT t.rank::integer AS rank, t.id, t.score, t.support
                 FROM unnest((
                     SELECT socrec.top_items(i.id, i.neighbors, ' || scored_rating(m) || ', $2, %7$s, $3, $4' ||
-                        CASE m.method WHEN 'slope_one' THEN ', i.deviations' ELSE '' END || ')
+                        CASE f.family WHEN 'deviations' THEN ', i.deviations' ELSE '' END || ')
                     FROM %1$I.rating r CROSS JOIN LATERAL (
-                        SELECT i.id, i.neighbors' || CASE m.method WHEN 'slope_one' THEN ', i.deviations' ELSE '' END || ' FROM %1$I.item i WHERE i.%3$I %11$s r.%3$I OFFSET 0) i
+                        SELECT i.id, i.neighbors' || CASE f.family WHEN 'deviations' THEN ', i.deviations' ELSE '' END || ' FROM %1$I.item i WHERE i.%3$I %11$s r.%3$I OFFSET 0) i
                     WHERE r.%2$I %10$s (SELECT $1))) WITH ORDINALITY AS t(id, score, support, rank)'
-        WHEN m.method = 'user_knn' THEN '
+        WHEN f.family = 'user_neighbors' THEN '
                 SELECT row_number() OVER (ORDER BY s.score DESC, i.id)::integer AS rank, i.id, s.score, s.support
                 FROM (
                     SELECT r.%3$I, CASE WHEN %7$s THEN socrec.cf_predict(w.weight, r.rating)
@@ -270,7 +269,7 @@ BEGIN ATOMIC
                     SELECT FROM %1$I.rating r WHERE r.%2$I %10$s $1 AND r.%3$I %11$s s.%3$I))
                 ORDER BY s.score DESC, i.id
                 LIMIT $2'
-        WHEN m.method = 'baseline' THEN '
+        WHEN f.family = 'baseline' THEN '
                 SELECT row_number() OVER (ORDER BY i.bias DESC, i.id)::integer AS rank, i.id,
                     f.rating_mean + coalesce(t.bias, 0) + i.bias AS score, i.rating_count AS support
                 FROM %1$I.fit f CROSS JOIN (
@@ -282,8 +281,8 @@ BEGIN ATOMIC
                     SELECT FROM %1$I.rating r WHERE r.%2$I %10$s $1 AND r.%3$I %11$s i.%3$I))
                 ORDER BY i.bias DESC, i.id
                 LIMIT $2'
-        WHEN m.method = 'hybrid' THEN hybrid_template(m, 'candidates')
-        WHEN m.method = 'popular' THEN '
+        WHEN f.family = 'hybrid' THEN hybrid_template(m, 'candidates')
+        WHEN f.family = 'popular' THEN '
                 SELECT NULL::integer AS rank, NULL::integer AS id, NULL::float8 AS score, NULL::integer AS support
                 WHERE false'
         ELSE factor_template('candidates')
@@ -303,7 +302,8 @@ BEGIN ATOMIC
                 ORDER BY i.id
                 LIMIT greatest($2 - (SELECT count(*) FROM candidate), 0)) p
             ORDER BY 1;
-        END';
+        END'
+    FROM method_family(m.method) f(family);
 END;
 
 COMMENT ON FUNCTION recommend_statement IS 'template of a model''s function recommend';
@@ -318,16 +318,16 @@ BEGIN ATOMIC
         CREATE FUNCTION %1$I.predictions(target_user %4$s, target_items %5$s[], training_only boolean DEFAULT false)
         RETURNS TABLE (n integer, %3$I %5$s, prediction float8, source text, support integer)
         LANGUAGE sql STABLE PARALLEL SAFE ROWS 10 COST 1000
-        BEGIN ATOMIC' || CASE m.method WHEN 'hybrid' THEN hybrid_template(m, 'predictions') ELSE '
+        BEGIN ATOMIC' || CASE own.family WHEN 'hybrid' THEN hybrid_template(m, 'predictions') ELSE '
             WITH f AS (SELECT * FROM %1$I.fit LIMIT 1),
             target AS (
-                SELECT a.n::integer AS n, a.key, i.id, i.rating_count, i.mean, i.bias, i.' || CASE WHEN factor_options(m.method) IS NULL THEN 'neighbors' ELSE 'factors' END || '
+                SELECT a.n::integer AS n, a.key, i.id, i.rating_count, i.mean, i.bias, i.' || CASE own.family WHEN 'factors' THEN 'factors' ELSE 'neighbors' END || '
                 FROM unnest($2) WITH ORDINALITY AS a(key, n) LEFT JOIN %1$I.item i ON i.%3$I %11$s a.key),
             profile AS MATERIALIZED (
                 SELECT i.*, r.rating
                 FROM %1$I.rating r CROSS JOIN LATERAL (
-                    SELECT i.id, i.mean, i.bias' || CASE WHEN m.method = 'slope_one' THEN ', i.neighbors, i.deviations' WHEN weight_options(m.method) IS NOT NULL THEN ', i.neighbors'
-                        WHEN factor_options(m.method) IS NOT NULL THEN ', i.factors' ELSE '' END || '
+                    SELECT i.id, i.mean, i.bias' || CASE own.family WHEN 'deviations' THEN ', i.neighbors, i.deviations' WHEN 'weights' THEN ', i.neighbors'
+                        WHEN 'factors' THEN ', i.factors' ELSE '' END || '
                     FROM %1$I.item i WHERE i.%3$I %11$s r.%3$I OFFSET 0) i
                 WHERE r.%2$I %10$s $1 AND NOT ($3 AND r.held_out)),
             taste AS (
@@ -336,10 +336,9 @@ BEGIN ATOMIC
                 FROM f CROSS JOIN target t LEFT JOIN profile p ON p.id IS DISTINCT FROM t.id
                 GROUP BY t.n),
             neighborhood AS (' ||
-    CASE CASE WHEN weight_options(m.method) IS NULL THEN m.method ELSE 'weights' END
-        WHEN 'weights' THEN '
+    CASE WHEN own.family IN ('weights', 'deviations') THEN '
                 SELECT t.n, socrec.' || CASE WHEN m.rating_column IS NULL THEN 'weighted_sum(w.weight, p.rating)'
-                    WHEN m.method = 'slope_one' THEN 'cf_predict(w.weight, '
+                    WHEN own.family = 'deviations' THEN 'cf_predict(w.weight, '
                         || CASE WHEN (m.options ->> 'weighted')::boolean THEN 'p.rating' ELSE 'u.mean' END
                         || ' + coalesce(socrec.svec_get(p.deviations, t.id), 0))'
                     ELSE 'cf_predict(w.weight, p.rating - ' || reference_rating(m, 'u.mean', 'u.bias', 'p') || ')' END || ' AS residual,
@@ -347,7 +346,7 @@ BEGIN ATOMIC
                 FROM f CROSS JOIN target t JOIN taste u ON u.n = t.n JOIN profile p ON p.id <> t.id
                     CROSS JOIN LATERAL (SELECT socrec.svec_get(p.neighbors, t.id) AS weight) w
                 GROUP BY t.n'
-        WHEN 'item_knn' THEN '
+        WHEN own.family = 'item_neighbors' THEN '
                 SELECT t.n, socrec.' || CASE WHEN m.rating_column IS NULL THEN
                         'weighted_sum(w.weight, p.rating) / nullif(min(socrec.svec_sum(t.neighbors)), 0)'
                     ELSE 'cf_predict(w.weight, p.rating - ' || reference_rating(m, 'u.mean', 'u.bias', 'p') || ')' END || ' AS residual,
@@ -355,7 +354,7 @@ BEGIN ATOMIC
                 FROM f CROSS JOIN target t JOIN taste u ON u.n = t.n JOIN profile p ON p.id <> t.id
                     CROSS JOIN LATERAL (SELECT socrec.svec_get(t.neighbors, p.id) AS weight) w
                 GROUP BY t.n'
-        WHEN 'user_knn' THEN '
+        WHEN own.family = 'user_neighbors' THEN '
                 SELECT t.n, socrec.' || CASE WHEN m.rating_column IS NULL THEN
                         'weighted_sum(w.weight, r.rating) / nullif(min(socrec.svec_sum(u.neighbors)), 0)'
                     ELSE 'cf_predict(w.weight, r.rating - ' || reference_rating(m, 'v.mean', 'v.bias', 't') || ')' END || ' AS residual,
@@ -366,12 +365,13 @@ BEGIN ATOMIC
                     JOIN %1$I.rating r ON r.%2$I %10$s v.%2$I AND r.%3$I %11$s t.key AND NOT ($3 AND r.held_out)
                 WHERE u.%2$I %10$s $1 AND t.id IS NOT NULL
                 GROUP BY t.n'
-        ELSE coalesce(CASE WHEN factor_options(m.method) IS NOT NULL THEN factor_template('predictions') END, '
+        WHEN own.family = 'factors' THEN factor_template('predictions')
+        ELSE '
                 SELECT NULL::integer AS n, NULL::float8 AS residual, NULL::integer AS support
-                WHERE false')
+                WHERE false'
     END || ')
             SELECT t.n, t.key, ' ||
-    CASE WHEN NOT predicts_ratings(m.method, m.rating_column IS NOT NULL) THEN '
+    CASE WHEN NOT own.rates THEN '
                 coalesce(h.residual, t.rating_count / nullif(f.user_count, 0)::float8, 0),
                 CASE WHEN h.residual IS NOT NULL THEN %6$L WHEN t.id IS NOT NULL THEN ''popular'' ELSE ''none'' END,
                 CASE WHEN h.residual IS NOT NULL THEN h.support ELSE coalesce(t.rating_count, 0) END'
@@ -385,7 +385,8 @@ BEGIN ATOMIC
     END || '
             FROM f CROSS JOIN target t JOIN taste u ON u.n = t.n LEFT JOIN neighborhood h ON h.n = t.n
             ORDER BY t.n;' END || '
-        END';
+        END'
+    FROM methods(m.rating_column IS NOT NULL) own WHERE own.method = m.method;
 END;
 
 COMMENT ON FUNCTION prediction_statement IS 'template of a model''s function predictions';
@@ -405,15 +406,15 @@ BEGIN ATOMIC
         RETURNS TABLE (rank integer, %3$I %5$s, similarity float8)
         LANGUAGE sql STABLE PARALLEL SAFE ROWS 10 COST 1000
         BEGIN ATOMIC' ||
-    CASE WHEN (what, m.method) IN (('items', 'item_knn'), ('items', 'ease'), ('items', 'slim'), ('users', 'user_knn')) THEN replace('
+    CASE WHEN (what, f.family) IN (('items', 'item_neighbors'), ('items', 'weights'), ('users', 'user_neighbors')) THEN replace('
             SELECT row_number() OVER (ORDER BY w.weight DESC, w.id)::integer, o.%3$I, w.weight::float8
             FROM %1$I.TABLE t CROSS JOIN LATERAL socrec.svec_unnest(socrec.svec_top(t.neighbors, $2)) AS w(id, weight)
                 JOIN %1$I.TABLE o ON o.id = w.id
             WHERE t.%3$I %11$s $1
             ORDER BY 1;',
             'TABLE', CASE what WHEN 'items' THEN 'item' ELSE 'user_neighbor' END)
-    WHEN m.method = 'hybrid' THEN hybrid_template(m, 'similar_' || what)
-    WHEN what = 'items' AND factor_options(m.method) IS NOT NULL THEN factor_template('similar')
+    WHEN f.family = 'hybrid' THEN hybrid_template(m, 'similar_' || what)
+    WHEN (what, f.family) = ('items', 'factors') THEN factor_template('similar')
     ELSE '
             WITH own AS MATERIALIZED (
                 SELECT r.%2$I, r.rating FROM %1$I.rating r WHERE r.%3$I %11$s $1),
@@ -433,7 +434,8 @@ BEGIN ATOMIC
             ORDER BY 1
             LIMIT $2;'
     END || '
-        END';
+        END'
+    FROM method_family(m.method) f(family);
 END;
 
 COMMENT ON FUNCTION similar_statement IS 'template of a model''s functions similar_items and similar_users';
@@ -445,11 +447,11 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT '
         CREATE FUNCTION %1$I.explain(target_user %4$s, target_item %5$s)
-        RETURNS TABLE (reason text, ' || CASE m.method WHEN 'user_knn' THEN '%2$I %4$s' ELSE '%3$I %5$s' END ||
+        RETURNS TABLE (reason text, ' || CASE own.family WHEN 'user_neighbors' THEN '%2$I %4$s' ELSE '%3$I %5$s' END ||
             ', rating float8, similarity float8, contribution float8)
         LANGUAGE sql STABLE PARALLEL SAFE ROWS 10 COST 1000
         BEGIN ATOMIC' ||
-    CASE m.method
+    CASE own.family
         WHEN 'baseline' THEN '
             SELECT e.reason, NULL::%5$s, NULL::float8, NULL::float8, e.contribution
             FROM %1$I.fit f CROSS JOIN %1$I.item t CROSS JOIN LATERAL (
@@ -465,22 +467,22 @@ BEGIN ATOMIC
             SELECT ''popularity'', NULL::%5$s, NULL::float8, NULL::float8, t.rating_count::float8
             FROM %1$I.item t
             WHERE t.%3$I %11$s $2;'
-        ELSE CASE WHEN m.method = 'item_knn' OR weight_options(m.method) IS NOT NULL THEN '
+        ELSE CASE WHEN own.family IN ('item_neighbors', 'weights', 'deviations') THEN '
             WITH part AS MATERIALIZED (
                 SELECT ''rated item'' AS reason, r.%3$I AS key, r.rating, w.weight, ' || scored_rating(m)
-                    || CASE m.method WHEN 'slope_one' THEN ' + coalesce(socrec.svec_get(i.deviations, t.id), 0)' ELSE '' END || ' AS scored
+                    || CASE own.family WHEN 'deviations' THEN ' + coalesce(socrec.svec_get(i.deviations, t.id), 0)' ELSE '' END || ' AS scored
                 FROM %1$I.item t CROSS JOIN %1$I.rating r
-                    CROSS JOIN LATERAL (SELECT i.neighbors' || CASE m.method WHEN 'slope_one' THEN ', i.deviations' ELSE '' END || ' FROM %1$I.item i WHERE i.%3$I %11$s r.%3$I OFFSET 0) i
+                    CROSS JOIN LATERAL (SELECT i.neighbors' || CASE own.family WHEN 'deviations' THEN ', i.deviations' ELSE '' END || ' FROM %1$I.item i WHERE i.%3$I %11$s r.%3$I OFFSET 0) i
                     CROSS JOIN LATERAL (SELECT socrec.svec_get(i.neighbors, t.id)::float8 AS weight) w
                 WHERE t.%3$I %11$s $2 AND r.%2$I %10$s $1 AND w.weight IS NOT NULL)'
-            WHEN m.method = 'user_knn' THEN '
+            WHEN own.family = 'user_neighbors' THEN '
             WITH part AS MATERIALIZED (
                 SELECT ''similar user'' AS reason, r.%2$I AS key, r.rating, w.weight::float8 AS weight, r.rating AS scored
                 FROM %1$I.user_neighbor u CROSS JOIN LATERAL socrec.svec_unnest(u.neighbors) AS w(id, weight)
                     JOIN %1$I.user_neighbor v ON v.id = w.id
                     JOIN %1$I.rating r ON r.%2$I %10$s v.%2$I
                 WHERE u.%2$I %10$s $1 AND r.%3$I %11$s $2)'
-            ELSE factor_template('explanation') END || CASE WHEN factor_options(m.method) IS NOT NULL THEN '' ELSE '
+            ELSE factor_template('explanation') END || CASE WHEN own.family = 'factors' THEN '' ELSE '
             SELECT p.reason, p.key, p.rating, p.weight,
                 p.weight * p.scored / CASE WHEN %7$s THEN sum(abs(p.weight)) OVER () ELSE 1 END
             FROM part p' END || '
@@ -490,7 +492,8 @@ BEGIN ATOMIC
             WHERE t.%3$I %11$s $2 AND NOT EXISTS (SELECT FROM part)
             ORDER BY 5 DESC, 2;'
     END || '
-        END';
+        END'
+    FROM method_family(m.method) own(family);
 END;
 
 COMMENT ON FUNCTION explain_statement IS 'template of a model''s function explain';
@@ -586,7 +589,7 @@ BEGIN
         socrec.forget_statement(m),
         'COMMENT ON FUNCTION %1$I.forget_user IS ''removes what is stored of a user beside the ratings'''];
     -- Who draws from a posterior knows how sure a prediction is.
-    IF m.method = 'bayes_mf' THEN
+    IF m.options ? 'samples' THEN
         statements := statements || ARRAY[socrec.factor_template('interval'),
             'COMMENT ON FUNCTION %1$I.prediction_interval IS ''a predicted rating, its standard deviation, and the range of that many deviations around it'''];
     END IF;

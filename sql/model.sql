@@ -125,44 +125,78 @@ $$;
 
 COMMENT ON FUNCTION check_registered IS 'an error unless a set of ratings or profiles is there and the caller''s';
 
+-- The methods, one row each.  Models of the same family have the same tables and
+-- functions.  feedback: what there must be, "ratings", "events" or "any" of the two;
+-- rates: a prediction is a rating, where there are ratings, and else how sure a user is to
+-- act on an item; options: those that not all methods have.  Their defaults are the best
+-- of the searches that docs/model.md, weights.md and factor.md show.
+CREATE FUNCTION methods(explicit boolean DEFAULT true)
+RETURNS TABLE (method text, family text, feedback text, rates boolean, options jsonb)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 12
+BEGIN ATOMIC
+    SELECT m.method, m.family, m.feedback, m.rates AND $1,
+        m.options::jsonb || CASE WHEN $1 THEN m.of_ratings ELSE m.of_events END::jsonb
+    FROM (VALUES
+        ('item_knn', 'item_neighbors', 'any', true,
+            '{"k": 100, "similarity": "cosine", "min_support": 1, "min_similarity": 0, "normalize": false}',
+            '{"center": "baseline", "weighting": "none", "shrinkage": 100}', '{"center": "none", "weighting": "tfidf", "shrinkage": 25}'),
+        ('user_knn', 'user_neighbors', 'any', true,
+            '{"k": 100, "similarity": "cosine", "min_support": 1, "min_similarity": 0, "normalize": false}',
+            '{"center": "baseline", "weighting": "none", "shrinkage": 25}', '{"center": "none", "weighting": "tfidf", "shrinkage": 25}'),
+        ('ease', 'weights', 'any', true, '{"k": 1000, "binarize": false}', '{"l2": 3000}', '{"l2": 100}'),
+        ('slim', 'weights', 'any', true, '{"k": 200, "epochs": 200, "binarize": false}', '{"l1": 40, "l2": 1000}', '{"l1": 2, "l2": 50}'),
+        ('slope_one', 'deviations', 'ratings', true, '{"k": 1000, "weighted": true}', '{}', '{}'),
+        ('popular', 'popular', 'any', true, '{}', '{}', '{}'),
+        ('baseline', 'baseline', 'ratings', true, '{}', '{}', '{}'),
+        ('ials', 'factors', 'any', false, '{"factors": 64, "iterations": 10, "unobserved_weight": 0.3, "regularization": 0.005,
+            "regularization_exponent": 1, "solver": "gradients"}', '{}', '{}'),
+        ('als', 'factors', 'ratings', true, '{"factors": 32, "iterations": 15, "regularization": 0.12}', '{}', '{}'),
+        ('bayes_mf', 'factors', 'ratings', true, '{"factors": 16, "burn_in": 10, "samples": 50, "thin": 2}', '{}', '{}'),
+        ('bpr', 'factors', 'events', true, '{"factors": 64, "iterations": 60, "learning_rate": 0.1, "regularization": 0.01, "adagrad": true}', '{}', '{}'),
+        ('hybrid', 'hybrid', 'any', true, '{"depth": 200}', '{"parts": ["item_knn", "ials", "bayes_mf"]}', '{"parts": ["item_knn", "ials", "bpr"]}')
+        ) m(method, family, feedback, rates, options, of_ratings, of_events);
+END;
+
+COMMENT ON FUNCTION methods IS 'the methods and what they are, for ratings or for events';
+
+CREATE FUNCTION method_family(method text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT m.family FROM methods() m WHERE m.method = $1;
+END;
+
+COMMENT ON FUNCTION method_family IS 'what the models of a method are like; null of those that are no recommenders';
+
 -- All options of a method: the given ones over the defaults.
 CREATE FUNCTION model_options(method text, given jsonb, explicit boolean) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    own record;
     known jsonb := '{"holdout": null, "seed": 0, "track_changes": false, "versions": 10, "keep_models": 0, "item_regularization": 10, "user_regularization": 15, "baseline_epochs": 10}';
     choices CONSTANT jsonb := '{"center": ["none", "user", "item", "baseline"], "weighting": ["none", "tfidf", "bm25"],
         "solver": ["gradients", "cholesky"], "similarity": ["cosine", "corated_cosine", "adjusted_cosine", "pearson", "pearson_baseline", "jaccard", "euclidean", "llr", "conditional"]}';
 BEGIN
-    IF method IN ('item_knn', 'user_knn') THEN
-        -- Defaults are the best of the search that docs/model.md shows.
-        known := known || '{"k": 100, "similarity": "cosine", "min_support": 1, "min_similarity": 0, "normalize": false}'
-            || jsonb_build_object(
-                'center', CASE WHEN explicit THEN 'baseline' ELSE 'none' END,
-                'weighting', CASE WHEN explicit THEN 'none' ELSE 'tfidf' END,
-                'shrinkage', CASE WHEN explicit AND method = 'item_knn' THEN 100 ELSE 25 END);
-    ELSIF socrec.weight_options(method) IS NOT NULL THEN
-        known := known || socrec.weight_options(method, explicit);
-    ELSIF socrec.factor_options(method) IS NOT NULL THEN
-        known := known || socrec.factor_options(method);
-    ELSIF method = 'hybrid' THEN
-        known := (known - ARRAY['item_regularization', 'user_regularization', 'baseline_epochs']) || jsonb_build_object('depth', 200,
-            'parts', CASE WHEN explicit THEN '["item_knn", "ials", "bayes_mf"]'::jsonb ELSE '["item_knn", "ials", "bpr"]'::jsonb END);
-        given := socrec.hybrid_options(jsonb_build_object('parts', known -> 'parts') || given, explicit);
-    ELSIF method NOT IN ('popular', 'baseline') OR method IS NULL THEN
+    SELECT * INTO own FROM socrec.methods(explicit) m WHERE m.method = $1;
+    IF NOT FOUND THEN
         RAISE invalid_parameter_value
             USING MESSAGE = format('unknown method "%s"', method),
-                  HINT = 'Use one of: item_knn, user_knn, ease, slim, slope_one, popular, baseline, ials, als, bayes_mf, bpr, hybrid.';
-    END IF;
-    IF method IN ('baseline', 'als', 'bayes_mf', 'slope_one') AND NOT explicit THEN
+                  HINT = format('Use one of: %s.', (SELECT string_agg(m.method, ', ') FROM socrec.methods() m));
+    ELSIF own.feedback = 'ratings' AND NOT explicit THEN
         RAISE invalid_parameter_value
             USING MESSAGE = format('method %s needs a rating column', method),
-                  HINT = 'For implicit feedback use popular, item_knn, user_knn, ease, ials or bpr.';
-    ELSIF method = 'bpr' AND explicit THEN
+                  HINT = format('For implicit feedback use one of: %s.',
+                      (SELECT string_agg(m.method, ', ') FROM socrec.methods() m WHERE m.feedback <> 'ratings'));
+    ELSIF own.feedback = 'events' AND explicit THEN
         RAISE invalid_parameter_value
-            USING MESSAGE = 'method bpr learns from what users have, not from ratings',
+            USING MESSAGE = format('method %s learns from what users have, not from ratings', method),
                   HINT = 'Leave out the rating column.';
+    END IF;
+    known := known || own.options;
+    IF own.family = 'hybrid' THEN
+        known := known - ARRAY['item_regularization', 'user_regularization', 'baseline_epochs'];
+        given := socrec.hybrid_options(jsonb_build_object('parts', known -> 'parts') || given, explicit);
     END IF;
     IF given -> 'holdout' = 'null' THEN
         RAISE invalid_parameter_value USING MESSAGE = 'option "holdout" cannot be null', HINT = 'Leave it out for the default.';
@@ -344,7 +378,7 @@ BEGIN
             USING state, from_changes;
     END IF;
     EXECUTE format('ANALYZE %1$I.fit, %1$I.item (id, %2$I, rating_count, bias)', m.name, m.item_column);
-    IF socrec.factor_options(m.method) IS NOT NULL THEN
+    IF socrec.method_family(m.method) = 'factors' THEN
         EXECUTE format('ANALYZE %I.item_block (block, bound)', m.name);
     END IF;
     EXECUTE format('SELECT rating_count, user_count, item_count FROM %I.fit', m.name)

@@ -76,7 +76,7 @@ CREATE FUNCTION follows_changes(m model) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT (m.options ->> 'track_changes')::boolean AND m.method = 'item_knn' AND m.options ->> 'similarity' = 'cosine'
+    SELECT (m.options ->> 'track_changes')::boolean AND method_family(m.method) = 'item_neighbors' AND m.options ->> 'similarity' = 'cosine'
         AND m.options ->> 'center' IN ('none', 'user') AND m.options ->> 'weighting' IN ('none', 'tfidf')
         AND (m.options ->> 'min_similarity')::float8 >= 0 AND (m.options ->> 'k')::integer > 0
         AND to_regclass(format('%I.rating_change', m.name)) IS NOT NULL;
@@ -169,7 +169,7 @@ BEGIN
     PERFORM socrec.refuse_part(name);
     IF state.unchanged THEN
         m.fitted_at := now();
-    ELSIF socrec.factor_options(m.method) IS NOT NULL THEN
+    ELSIF socrec.method_family(m.method) = 'factors' THEN
         IF (m.options ->> 'track_changes')::boolean THEN
             EXECUTE format('DELETE FROM %I.change', name);
         END IF;

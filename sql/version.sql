@@ -17,10 +17,11 @@ COMMENT ON FUNCTION model_version IS 'number of the fit that a model is at';
 CREATE FUNCTION learned_tables(method text) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-    SELECT CASE WHEN method IN ('logistic', 'multinomial', 'conditional') THEN ARRAY['fit', 'coefficient', 'path']
-        ELSE ARRAY['fit', 'item'] END || CASE WHEN method = 'user_knn' THEN ARRAY['user_neighbor']
-        WHEN factor_options(method) IS NOT NULL THEN ARRAY['item_block']
-        WHEN method = 'hybrid' THEN ARRAY['part'] ELSE '{}' END;
+    SELECT CASE WHEN f.family IS NULL THEN ARRAY['fit', 'coefficient', 'path'] ELSE ARRAY['fit', 'item'] END
+        || CASE f.family WHEN 'user_neighbors' THEN ARRAY['user_neighbor']
+            WHEN 'factors' THEN ARRAY['item_block']
+            WHEN 'hybrid' THEN ARRAY['part'] ELSE '{}' END
+    FROM method_family(method) f(family);
 END;
 
 COMMENT ON FUNCTION learned_tables IS 'the tables of a model that its fit fills';

@@ -1,21 +1,6 @@
 -- weights: what a rating of one item adds to the score of another, learned from all
 -- ratings together
 
--- The options of methods with item weights, with their defaults; null of other methods.
-CREATE FUNCTION weight_options(method text, explicit boolean DEFAULT true) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-    SELECT CASE method
-        -- Defaults are the best of the search that docs/weights.md shows.
-        WHEN 'ease' THEN '{"k": 1000, "binarize": false}'::jsonb || CASE WHEN explicit THEN '{"l2": 3000}' ELSE '{"l2": 100}' END::jsonb
-        WHEN 'slim' THEN '{"k": 200, "epochs": 200, "binarize": false}'
-            || CASE WHEN explicit THEN '{"l1": 40, "l2": 1000}' ELSE '{"l1": 2, "l2": 50}' END::jsonb
-        WHEN 'slope_one' THEN '{"k": 1000, "weighted": true}'
-    END;
-END;
-
-COMMENT ON FUNCTION weight_options IS 'the options that a method has for its item weights, with their defaults; null of other methods';
-
 CREATE FUNCTION fit_item_weights(
     query text,
     item_type anyelement,
