@@ -149,7 +149,7 @@ COMMENT ON FUNCTION fit_regression IS 'a regression over the rows of a query';
 
 -- Rows of any type, by the names of their columns
 
-CREATE FUNCTION row_features(columns text[], levels text[], defaults double precision[], "row" record)
+CREATE FUNCTION row_features(columns text[], levels text[], defaults double precision[], "row" anyelement)
 RETURNS double precision[]
 AS 'MODULE_PATHNAME', 'socrec_row_features'
 LANGUAGE c STABLE STRICT PARALLEL SAFE COST 10;
@@ -157,7 +157,7 @@ LANGUAGE c STABLE STRICT PARALLEL SAFE COST 10;
 COMMENT ON FUNCTION row_features IS 'the features of a row, by the names of its columns';
 
 CREATE FUNCTION row_score(intercept double precision, columns text[], levels text[], weights double precision[],
-    defaults double precision[], "row" record)
+    defaults double precision[], "row" anyelement)
 RETURNS double precision
 AS 'MODULE_PATHNAME', 'socrec_row_score'
 LANGUAGE c STABLE STRICT PARALLEL SAFE COST 10;
@@ -165,7 +165,7 @@ LANGUAGE c STABLE STRICT PARALLEL SAFE COST 10;
 COMMENT ON FUNCTION row_score IS 'intercept + sum of weight * feature of a row, by the names of its columns';
 
 CREATE FUNCTION row_scores(intercepts double precision[], columns text[], levels text[], weights double precision[],
-    defaults double precision[], "row" record)
+    defaults double precision[], "row" anyelement)
 RETURNS double precision[]
 AS 'MODULE_PATHNAME', 'socrec_row_scores'
 LANGUAGE c STABLE STRICT PARALLEL SAFE COST 10;

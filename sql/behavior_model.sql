@@ -31,8 +31,8 @@ DECLARE
         "positive": "string", "reference_class": "string"}';
     choices CONSTANT jsonb := '{"missing": ["drop", "impute"], "std_errors": ["model", "robust", "cluster"],
         "collinear": ["drop", "error"], "separation": ["warn", "error"], "execution": ["auto", "memory", "query"]}';
-    patterns CONSTANT jsonb := '{"path": "^[0-9]{1,4}$", "max_iterations": "^[0-9]{1,6}$", "versions": "^[0-9]{1,4}$",
-        "keep_models": "^[0-9]{1,4}$", "seed": "^-?[0-9]{1,18}$", "l1": "^[0-9.e+]+$", "l2": "^[0-9.e+]+$"}';
+    patterns CONSTANT jsonb := '{"path": "^[0-9]{1,4}$", "max_iterations": "^[1-9][0-9]{0,5}$", "versions": "^[0-9]{1,4}$",
+        "keep_models": "^[0-9]{1,4}$", "seed": "^-?[0-9]{1,18}$", "l1": "^[0-9.e+]+$", "l2": "^[0-9.e+]+$", "tolerance": "^[0-9.]*[1-9][0-9.]*$"}';
     options jsonb;
 BEGIN
     IF family NOT IN ('logistic', 'multinomial', 'conditional') OR family IS NULL THEN
@@ -46,7 +46,8 @@ BEGIN
     ELSIF (family = 'conditional') <> (options -> 'choice_set' <> 'null') THEN
         RAISE invalid_parameter_value USING MESSAGE = CASE family WHEN 'conditional' THEN 'family conditional needs option "choice_set"'
                 ELSE format('family %s has no choice sets', family) END,
-            HINT = 'Option "choice_set" names the column that says which rows are alternatives to each other.';
+            HINT = CASE family WHEN 'conditional' THEN 'It names the column that says which rows are alternatives to each other.'
+                ELSE 'Family conditional has.' END;
     ELSIF family = 'multinomial' AND options -> 'offset' <> 'null' THEN
         RAISE invalid_parameter_value USING MESSAGE = 'option "offset" is not for family multinomial',
             HINT = 'What is added to the scores of all classes makes no difference.';
@@ -58,9 +59,18 @@ BEGIN
     ELSIF EXISTS (SELECT FROM jsonb_each(options -> 'class_weight') c WHERE jsonb_typeof(c.value) <> 'number' OR c.value <= '0') THEN
         RAISE invalid_parameter_value USING MESSAGE = format('option "class_weight" must have numbers greater than 0, not %s', options -> 'class_weight');
     ELSIF (options ->> 'std_errors' = 'cluster') <> (options -> 'cluster' <> 'null') THEN
-        RAISE invalid_parameter_value USING MESSAGE = 'option "std_errors" is "cluster" where option "cluster" names a column';
-    ELSIF options -> 'positive' <> 'null' AND family = 'multinomial' OR options -> 'reference_class' <> 'null' AND family <> 'multinomial' THEN
-        RAISE invalid_parameter_value USING MESSAGE = 'option "positive" is for two classes, option "reference_class" for family multinomial';
+        RAISE invalid_parameter_value USING MESSAGE = CASE options -> 'cluster' WHEN 'null' THEN 'option "std_errors" is "cluster", but option "cluster" names no column'
+                ELSE 'option "cluster" has a meaning only where option "std_errors" is "cluster"' END,
+            HINT = 'Give both: {"std_errors": "cluster", "cluster": "customer_id"}.';
+    ELSIF options -> 'positive' <> 'null' AND family = 'multinomial' THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'family multinomial predicts every class: it has no option "positive"',
+            HINT = 'Family logistic predicts one value against all others.';
+    ELSIF options -> 'reference_class' <> 'null' AND family <> 'multinomial' THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('family %s has no option "reference_class"', family),
+            HINT = 'Option "positive" says which value is to be predicted.';
+    ELSIF options ->> 'path' <> '0' AND options ->> 'l1' = '0' THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('a path of %s steps needs a penalty "l1"', options ->> 'path'),
+            HINT = 'It leads from the least penalty that leaves nothing down to "l1".';
     END IF;
     RETURN options;
 END
@@ -100,6 +110,34 @@ END;
 
 COMMENT ON FUNCTION behavior_hash IS 'the expression of a number below 2^30 that tells the rows of a behavior model apart';
 
+-- An error that says which of the columns that a model needs its source lacks; none
+-- when it is something else that is wrong.
+CREATE FUNCTION report_missing_column(m model, listed text[], source_clause text, caller_path text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    hint text;
+BEGIN
+    PERFORM socrec.execute_for_caller(format('SELECT FROM %s AS s LIMIT 0', source_clause), caller_path);
+    FOR i IN 1 .. cardinality(listed) LOOP
+        BEGIN
+            PERFORM socrec.execute_for_caller(format('SELECT s.%I FROM %s AS s LIMIT 0', listed[i], source_clause), caller_path);
+        EXCEPTION
+            WHEN undefined_column OR syntax_error THEN
+                GET STACKED DIAGNOSTICS hint = PG_EXCEPTION_HINT;
+                RAISE undefined_column USING MESSAGE = format('the source has no column "%s", which is to be %s', listed[i],
+                        coalesce((SELECT CASE r.role WHEN 'target' THEN 'the target' ELSE format('the %s', replace(r.role, '_', ' ')) END
+                            FROM jsonb_each_text(m.options || jsonb_build_object('target', m.target_column)) r(role, name)
+                            WHERE r.name = listed[i] AND r.role IN ('target', 'weight', 'offset', 'choice_set', 'cluster') LIMIT 1), 'a feature')),
+                    HINT = coalesce(nullif(replace(hint, '"s.', '"'), ''), 'Names of columns are as they are in the catalog: upper and lower case differ.');
+        END;
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION report_missing_column IS 'an error that names a column that a behavior model needs and its source lacks';
+
 -- Create the view sample, under the caller's search_path: the columns listed, or all.
 CREATE FUNCTION create_sample_view(m model, features text[], caller_path text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -108,6 +146,7 @@ AS $$
 DECLARE
     source_clause text := socrec.from_clause(m.source, caller_path);
     listed text[] := ARRAY(SELECT c FROM unnest(socrec.behavior_roles(m) || features) WITH ORDINALITY u(c, n) GROUP BY c ORDER BY min(n));
+    own text;
 BEGIN
     IF features IS NULL THEN
         PERFORM socrec.execute_for_caller(format('CREATE VIEW %I.sample AS SELECT s.* FROM %s AS s', m.name, source_clause), caller_path);
@@ -119,15 +158,23 @@ BEGIN
             GROUP BY 1) c;
         EXECUTE format('DROP VIEW %I.sample', m.name);
     END IF;
-    IF 'held_out' = ANY (listed) THEN
-        RAISE duplicate_column USING MESSAGE = 'the model has a column "held_out" of its own',
+    -- The view prediction has the column of the choice sets beside its own.
+    own := CASE WHEN 'held_out' = ANY (listed) THEN 'held_out' ELSE (SELECT o FROM unnest('{actual,probability,best}'::text[]) o WHERE o = m.options ->> 'choice_set') END;
+    IF own IS NOT NULL THEN
+        RAISE duplicate_column USING MESSAGE = format('the model has a column "%s" of its own', own),
             HINT = 'Give a query as source that calls this column something else.';
     END IF;
-    PERFORM socrec.execute_for_caller(format('CREATE VIEW %I.sample WITH (security_invoker = true) AS SELECT %s, %s AS held_out FROM %s AS s',
+    BEGIN
+        PERFORM socrec.execute_for_caller(format('CREATE VIEW %I.sample WITH (security_invoker = true) AS SELECT %s, %s AS held_out FROM %s AS s',
             m.name, (SELECT string_agg(format('s.%I', c), ', ' ORDER BY n) FROM unnest(listed) WITH ORDINALITY u(c, n)),
             CASE WHEN (m.options ->> 'holdout')::float8 > 0 THEN format('%s OPERATOR(pg_catalog.<) %s',
                 socrec.behavior_hash(m, (m.options ->> 'seed')::bigint, listed), round((m.options ->> 'holdout')::float8 * 1073741824))
             ELSE 'false' END, source_clause), caller_path);
+    EXCEPTION
+        WHEN undefined_column OR syntax_error THEN
+            PERFORM socrec.report_missing_column(m, listed, source_clause, caller_path);
+            RAISE;
+    END;
 END
 $$;
 
@@ -265,7 +312,8 @@ BEGIN
             RAISE program_limit_exceeded USING MESSAGE = format('column "%s" has %s values, more than 10000', c.name, cardinality(c.levels)),
                 HINT = 'Is it a key? Leave it out, or group its values in the source.';
         ELSIF base <> ALL (c.levels) THEN
-            RAISE invalid_parameter_value USING MESSAGE = format('column "%s" has no value "%s" to refer to', c.name, base);
+            RAISE invalid_parameter_value USING MESSAGE = format('column "%s" has no value "%s" to refer to', c.name, base),
+                HINT = 'Its values are: ' || socrec.some_values(c.levels);
         END IF;
         FOREACH level IN ARRAY coalesce(array_remove(c.levels, base), '{}') LOOP
             expression := format('(s.%I::text COLLATE "C" = %L)::integer', c.name, level);
@@ -277,7 +325,33 @@ $$;
 
 COMMENT ON FUNCTION behavior_terms IS 'the features of a behavior model as terms, with their expressions';
 
--- The classes of the target, the reference first, and the rows and dropped rows.
+-- A list of values for a hint.
+CREATE FUNCTION some_values("values" text[]) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN array_to_string("values"[:10], ', ') || CASE WHEN cardinality("values") > 10 THEN format(', and %s more.', cardinality("values") - 10) ELSE '.' END;
+
+COMMENT ON FUNCTION some_values IS 'the first ten of some values, as text';
+
+-- How many rows of the sample have no value, column by column; NULL when all have.
+CREATE FUNCTION missing_values(m model) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    names text[] := ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = format('%I.sample', m.name)::regclass AND a.attnum > 0
+        AND a.attname <> 'held_out' ORDER BY a.attnum);
+    counts bigint[];
+BEGIN
+    EXECUTE format('SELECT ARRAY[%s] FROM %I.sample s WHERE NOT s.held_out',
+        (SELECT string_agg(format('count(*) FILTER (WHERE s.%I IS NULL)', c), ', ' ORDER BY n) FROM unnest(names) WITH ORDINALITY u(c, n)), m.name) INTO counts;
+    RETURN (SELECT string_agg(format('"%s" in %s rows', c, k), ', ' ORDER BY k DESC, c) FROM unnest(names, counts) u(c, k) WHERE k > 0);
+END
+$$;
+
+COMMENT ON FUNCTION missing_values IS 'in how many rows of a behavior model each column is null, as text';
+
+-- The classes of the target, the reference first, their rows and the dropped rows.
 CREATE FUNCTION behavior_classes(m model, condition text, OUT classes text[], OUT counts bigint[], OUT dropped bigint)
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
@@ -285,6 +359,7 @@ AS $$
 DECLARE
     outcome text := socrec.behavior_outcome(m);
     bad text;
+    "values" text[];
 BEGIN
     EXECUTE format('SELECT array_agg(o.class ORDER BY o.class <> $1, o.class) FILTER (WHERE o.n > 0),
                 array_agg(o.n ORDER BY o.class <> $1, o.class) FILTER (WHERE o.n > 0), coalesce(sum(o.dropped), 0), min(o.bad)
@@ -297,15 +372,24 @@ BEGIN
         INTO classes, counts, dropped, bad USING m.options ->> 'reference_class';
     IF bad IS NOT NULL THEN
         RAISE invalid_parameter_value USING MESSAGE = format('target "%s" has the value %s, not 0 or 1', m.target_column, bad),
-            HINT = 'Option "positive" says which value is to be predicted.';
+            HINT = 'Option "positive" says which value is to be predicted; family multinomial predicts several.';
+    ELSIF classes IS NULL AND dropped = 0 THEN
+        RAISE no_data_found USING MESSAGE = 'there are no rows to fit',
+            HINT = CASE (m.options ->> 'holdout')::float8 WHEN 0 THEN 'Look at what the source returns.' ELSE 'Look at what the source returns and at option "holdout".' END;
     ELSIF classes IS NULL THEN
-        RAISE no_data_found USING MESSAGE = format('there are no rows to fit; %s were dropped', dropped),
-            HINT = 'Rows with a missing value are; option "missing" can impute them.';
+        RAISE no_data_found USING MESSAGE = format('there are no rows to fit: all %s lack a value or weight', dropped),
+            DETAIL = coalesce('Missing is: ' || socrec.missing_values(m) || '.', 'Their weight is 0.'),
+            HINT = 'Leave out columns that are empty; {"missing": "impute"} fills gaps of features.';
     ELSIF cardinality(classes) < 2 THEN
-        RAISE invalid_parameter_value USING MESSAGE = format('target "%s" is the same in all %s rows', m.target_column, counts[1]),
-            HINT = 'Option "positive" says which value is to be predicted.';
+        EXECUTE format('SELECT ARRAY(SELECT DISTINCT s.%1$I::text FROM %2$I.sample s WHERE s.%1$I IS NOT NULL ORDER BY 1)', m.target_column, m.name) INTO "values";
+        RAISE invalid_parameter_value USING MESSAGE = format('there is nothing to tell apart: all %s rows have the same outcome', counts[1]),
+            HINT = format('Values of the target "%s" are: %s', m.target_column, socrec.some_values("values"));
+    ELSIF m.method = 'multinomial' AND cardinality(classes) > 1001 THEN
+        RAISE program_limit_exceeded USING MESSAGE = format('target "%s" has %s classes, more than 1001', m.target_column, cardinality(classes)),
+            HINT = 'Is it a key, or a number? Group its values in the source.';
     ELSIF m.method = 'multinomial' AND classes[1] <> m.options ->> 'reference_class' THEN
-        RAISE invalid_parameter_value USING MESSAGE = format('target "%s" has no class "%s" to refer to', m.target_column, m.options ->> 'reference_class');
+        RAISE invalid_parameter_value USING MESSAGE = format('target "%s" has no class "%s" to refer to', m.target_column, m.options ->> 'reference_class'),
+            HINT = 'Its classes are: ' || socrec.some_values(classes);
     END IF;
 END
 $$;
@@ -456,7 +540,8 @@ BEGIN
             RAISE data_exception USING MESSAGE = format('some features are constant or combinations of features before them: %s', collinear),
                 HINT = 'Leave them out, or use option "l2".';
         END IF;
-        RAISE WARNING USING MESSAGE = format('left out, as they are constant or combinations of features before them: %s', collinear);
+        RAISE WARNING USING MESSAGE = format('left out, as they are constant%s or combinations of features before them: %s',
+            CASE m.method WHEN 'conditional' THEN ' within choice sets' ELSE '' END, collinear);
     END IF;
     IF separated IS NOT NULL THEN
         IF m.options ->> 'separation' = 'error' THEN

@@ -132,14 +132,14 @@ BEGIN
                 LANGUAGE sql STABLE PARALLEL SAFE ROWS 100 COST 100 AS %L', m.name,
                 format('SELECT c.class, ''(intercept)'', NULL::pg_catalog.text, 1::pg_catalog.float8, c.weight, c.weight
                     FROM ROWS FROM (pg_catalog.unnest(%1$L::pg_catalog.text[]), pg_catalog.unnest(%2$L::pg_catalog.float8[])) WITH ORDINALITY c(class, weight, n)
-                    WHERE c.n >= %8$s
+                    WHERE c.n OPERATOR(pg_catalog.>=) %8$s
                     UNION ALL
-                    SELECT c.class, t.term, t.level, t.value, w.weight, t.value * w.weight
+                    SELECT c.class, t.term, t.level, t.value, w.weight, t.value OPERATOR(pg_catalog.*) w.weight
                     FROM pg_catalog.unnest(%1$L::pg_catalog.text[]) WITH ORDINALITY c(class, n),
                         ROWS FROM (pg_catalog.unnest(%3$L::pg_catalog.text[]), pg_catalog.unnest(%4$L::pg_catalog.text[]), pg_catalog.unnest(%5$s))
                             WITH ORDINALITY t(term, level, value, n),
-                        LATERAL (SELECT (%6$L::pg_catalog.float8[])[(c.n - 1) * %7$s + t.n]) w(weight)
-                    WHERE c.n >= %8$s AND (t.level IS NULL OR t.value <> 0)',
+                        LATERAL (SELECT (%6$L::pg_catalog.float8[])[(c.n OPERATOR(pg_catalog.-) 1) OPERATOR(pg_catalog.*) %7$s OPERATOR(pg_catalog.+) t.n]) w(weight)
+                    WHERE c.n OPERATOR(pg_catalog.>=) %8$s AND (t.level IS NULL OR t.value OPERATOR(pg_catalog.<>) 0)',
                     s.classes, s.intercepts, s.terms, s.levels, features, s.weights, cardinality(s.terms),
                     -- Without l1 the first is the reference, which has no coefficients.
                     CASE WHEN (m.options ->> 'l1')::float8 > 0 THEN 1 ELSE 2 END))];
@@ -149,10 +149,10 @@ BEGIN
             LANGUAGE sql STABLE PARALLEL SAFE ROWS 20 COST 100 AS %L', m.name,
             format('SELECT ''(intercept)'', NULL::pg_catalog.text, 1::pg_catalog.float8, i.i, i.i FROM (SELECT %1$L::pg_catalog.float8) i(i) WHERE %2$L
                 UNION ALL
-                SELECT t.term, t.level, t.value, t.weight, t.value * t.weight
+                SELECT t.term, t.level, t.value, t.weight, t.value OPERATOR(pg_catalog.*) t.weight
                 FROM ROWS FROM (pg_catalog.unnest(%3$L::pg_catalog.text[]), pg_catalog.unnest(%4$L::pg_catalog.text[]), pg_catalog.unnest(%5$s),
                     pg_catalog.unnest(%6$L::pg_catalog.float8[])) t(term, level, value, weight)
-                WHERE t.level IS NULL OR t.value <> 0', s.intercepts[1], m.method = 'logistic', s.terms, s.levels, features, s.weights));
+                WHERE t.level IS NULL OR t.value OPERATOR(pg_catalog.<>) 0', s.intercepts[1], m.method = 'logistic', s.terms, s.levels, features, s.weights));
     END IF;
     RETURN statements || format('COMMENT ON FUNCTION %I.explain IS %L', m.name, 'what each term adds to the score of a row, before it becomes a probability');
 END
@@ -221,7 +221,7 @@ BEGIN
     SELECT k INTO unknown FROM jsonb_object_keys(m.options -> 'class_weight') k WHERE k <> ALL (f.classes) LIMIT 1;
     IF FOUND THEN
         RAISE invalid_parameter_value USING MESSAGE = format('target "%s" has no class "%s" to weigh', m.target_column, unknown),
-            HINT = format('Its classes are: %s.', array_to_string(f.classes, ', '));
+            HINT = 'Its classes are: ' || socrec.some_values(f.classes);
     END IF;
     PERFORM socrec.store_behavior(m, f);
     m.rating_count := f.row_count;
@@ -246,17 +246,54 @@ $$;
 
 COMMENT ON FUNCTION measure_behavior_version IS 'measures the version of a behavior model that was just fitted';
 
+-- What options say of columns must be possible with them.
+CREATE FUNCTION check_behavior_columns(m model) RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    bad record;
+BEGIN
+    SELECT o.role, a.attname, a.atttypid INTO bad
+        FROM unnest('{weight,offset}'::text[]) o(role)
+            JOIN pg_attribute a ON a.attrelid = format('%I.sample', m.name)::regclass AND a.attname = m.options ->> o.role
+            JOIN pg_type t ON t.oid = a.atttypid
+        WHERE t.typcategory <> 'N';
+    IF FOUND THEN
+        RAISE datatype_mismatch USING MESSAGE = format('the %s "%s" is of type %s, not a number', bad.role, bad.attname, format_type(bad.atttypid, NULL));
+    END IF;
+    SELECT u.name, u.option, c.name IS NOT NULL AS is_feature INTO bad
+        FROM (SELECT jsonb_array_elements_text(m.options -> 'categorical') AS name, 'categorical' AS option
+            UNION ALL SELECT jsonb_object_keys(m.options -> 'reference'), 'reference') u
+            LEFT JOIN socrec.behavior_columns(m) c ON c.name = u.name
+        WHERE c.name IS NULL OR u.option = 'reference' AND c.is_number LIMIT 1;
+    IF FOUND THEN
+        RAISE undefined_column USING MESSAGE = format(CASE WHEN bad.is_feature THEN 'feature "%s" is a number, which has no levels to refer to'
+                ELSE 'option "%2$s" names "%1$s", which is not a feature' END, bad.name, bad.option),
+            HINT = CASE WHEN bad.is_feature THEN 'Option "categorical" makes a category of it.'
+                ELSE 'Features are: ' || socrec.some_values(ARRAY(SELECT jsonb_array_elements_text(m.options -> 'features'))) END;
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION check_behavior_columns IS 'an error unless the columns of a behavior model can be what its options say';
+
 CREATE FUNCTION build_behavior_model(m model, features text[], caller_path text) RETURNS model
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    missing text;
+    wrong text;
 BEGIN
-    IF m.name IS NULL OR m.source IS NULL OR m.target_column IS NULL OR m.options IS NULL THEN
-        RAISE null_value_not_allowed USING MESSAGE = 'name, source, target and options must not be null';
+    IF m.name IS NULL OR m.source IS NULL OR m.target_column IS NULL OR m.method IS NULL OR m.options IS NULL OR array_position(features, NULL) > 0 THEN
+        RAISE null_value_not_allowed USING MESSAGE = 'name, source, target, family, options and each of the features must not be null';
     ELSIF octet_length(m.name) NOT BETWEEN 1 AND 63 THEN
         RAISE name_too_long USING MESSAGE = format('a model''s name has 1 to 63 bytes, not %s', octet_length(m.name));
+    END IF;
+    SELECT f INTO wrong FROM unnest(features) f GROUP BY f HAVING count(*) > 1 OR f = m.target_column LIMIT 1;
+    IF FOUND THEN
+        RAISE duplicate_column USING MESSAGE =
+            format(CASE wrong WHEN m.target_column THEN 'the target "%s" cannot be a feature' ELSE 'feature "%s" is given more than once' END, wrong);
     END IF;
     m.options := socrec.behavior_options(m.method, m.options);
     m.created_at := now();
@@ -265,20 +302,15 @@ BEGIN
     m.options := m.options || jsonb_build_object('features', (
         SELECT coalesce(jsonb_agg(f ORDER BY n), '[]') FROM unnest(coalesce(features, ARRAY(
             SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = format('%I.sample', m.name)::regclass AND a.attnum > 0
-                AND a.attname <> 'held_out' ORDER BY a.attnum))) WITH ORDINALITY u(f, n)
-        WHERE f <> ALL (socrec.behavior_roles(m))));
+                AND a.attname <> 'held_out' AND a.attname <> ALL (socrec.behavior_roles(m)) ORDER BY a.attnum))) WITH ORDINALITY u(f, n)));
     IF m.options -> 'features' = '[]' THEN
-        RAISE invalid_parameter_value USING MESSAGE = 'there are no features';
+        RAISE invalid_parameter_value USING MESSAGE = 'there are no features',
+            HINT = 'Name columns of the source; without any, they are all but the target and those that options name.';
     END IF;
-    SELECT u.name INTO missing FROM (SELECT jsonb_array_elements_text(m.options -> 'categorical')
-            UNION ALL SELECT jsonb_object_keys(m.options -> 'reference')) u(name)
-        WHERE NOT m.options -> 'features' ? u.name LIMIT 1;
-    IF FOUND THEN
-        RAISE undefined_column USING MESSAGE = format('"%s" is not a feature', missing);
-    END IF;
+    PERFORM socrec.check_behavior_columns(m);
     PERFORM socrec.execute_all(socrec.behavior_table_statements(m));
     m := socrec.fit_behavior_model(m);
-    EXECUTE format('CREATE VIEW %I.prediction WITH (security_invoker = true) AS %s', m.name, socrec.prediction_query(m, format('%I.score(s)', m.name), 'true'));
+    EXECUTE format('CREATE VIEW %I.prediction WITH (security_invoker = true) AS %s', m.name, socrec.prediction_query(m, format('%I.score(s.*)', m.name), 'true'));
     PERFORM socrec.execute_all(socrec.behavior_view_statements(m));
     PERFORM socrec.begin_version(m);
 
@@ -369,7 +401,7 @@ BEGIN
     FOR fold IN 0 .. folds - 1 LOOP
         f := socrec.train_behavior(m, format('%s <> %s', part, fold));
         EXECUTE format('SELECT to_jsonb(r) FROM (%s) r', socrec.metrics_query(m, socrec.prediction_query(m,
-            socrec.probability_expression(m, socrec.fitted_scorer(m, f), 's'), format('NOT s.held_out AND %s = %s', part, fold)), NULL)) INTO one;
+            socrec.probability_expression(m, socrec.fitted_scorer(m, f), 's.*'), format('NOT s.held_out AND %s = %s', part, fold)), NULL)) INTO one;
         measured := measured || one;
     END LOOP;
     RETURN QUERY SELECT m.name, v.key, NULL::integer, avg(v.x), NULL::float8, NULL::float8, avg(v.x), stddev_samp(v.x), array_agg(v.x ORDER BY v.fold)

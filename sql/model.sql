@@ -77,6 +77,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     bad record;
+    type text;
 BEGIN
     IF jsonb_typeof(given) <> 'object' OR given IS NULL THEN
         RAISE invalid_parameter_value USING MESSAGE = 'options must be a JSON object';
@@ -94,11 +95,14 @@ BEGIN
             USING MESSAGE = format('%s has no option "%s"', what, bad.key),
                   HINT = format('Its options are: %s.', (SELECT string_agg(k, ', ' ORDER BY k) FROM jsonb_object_keys(known) k));
     ELSIF FOUND THEN
+        type := coalesce(types ->> bad.key, jsonb_typeof(known -> bad.key));
         RAISE invalid_parameter_value
             USING MESSAGE = format('option "%s" cannot be %s', bad.key, bad.value),
                   HINT = coalesce('Use one of: ' || (SELECT string_agg(c, ', ' ORDER BY n)
                       FROM jsonb_array_elements_text(choices -> bad.key) WITH ORDINALITY e(c, n)) || '.',
-                      format('The default is %s.', known -> bad.key));
+                      format('It takes a%s; the default is %s.',
+                          CASE WHEN jsonb_typeof(bad.value) <> type OR type <> 'number' THEN CASE WHEN type ~ '^[ao]' THEN 'n ' ELSE ' ' END || type
+                              WHEN bad.value::text LIKE '-%' THEN ' number of at least 0' WHEN bad.value = '0' THEN ' number above 0' WHEN bad.value::text LIKE '%.%' THEN ' whole number' ELSE 'nother number' END, known -> bad.key));
     END IF;
     RETURN known || given;
 END
@@ -361,9 +365,13 @@ AS $$
 DECLARE
     started timestamptz := clock_timestamp();
     is_tracked boolean := (m.options ->> 'track_changes')::boolean;
+    view CONSTANT text := CASE WHEN m.target_column IS NULL THEN 'rating' ELSE 'sample' END;
     state jsonb;
 BEGIN
-    IF m.target_column IS NOT NULL THEN
+    IF to_regclass(format('%I.%I', m.name, view)) IS NULL THEN
+        RAISE undefined_table USING MESSAGE = format('model "%s" has lost its view "%s", and with it the way to its source', m.name, view),
+            HINT = 'DROP ... CASCADE of something that it read took it along. Drop the model by socrec.drop_model and create it again.';
+    ELSIF m.target_column IS NOT NULL THEN
         RETURN socrec.fit_behavior_model(m);
     END IF;
     IF is_tracked THEN
@@ -582,16 +590,16 @@ BEGIN
         -- Piece by piece, so that what others have built on it stops the drop.
         FOR statement IN
             SELECT 'DROP VIEW ' || string_agg(c.oid::regclass::text, ', ') FROM pg_class c
-                WHERE c.relnamespace = quote_ident(name)::regnamespace AND c.relname = ANY (own_views)
+                WHERE c.relnamespace = quote_ident(name)::regnamespace AND c.relname = ANY (own_views) HAVING count(*) > 0
             UNION ALL
             SELECT 'DROP FUNCTION ' || string_agg(p.oid::regprocedure::text, ', ') FROM pg_proc p
                 WHERE p.pronamespace = quote_ident(name)::regnamespace
                     AND p.proname IN ('recommend', 'recommend_all', 'predictions', 'prediction', 'prediction_interval', 'predict', 'similar_items', 'similar_users', 'explain', 'forget_user',
-                        'score', 'predict_class')
+                        'score', 'predict_class') HAVING count(*) > 0
             UNION ALL
             SELECT format('SELECT socrec.drop_model(%L)', p.name) FROM socrec.model_parts(m) p
             UNION ALL
-            SELECT format('DROP VIEW %I.%I', name, CASE WHEN m.target_column IS NULL THEN 'rating' ELSE 'sample' END)
+            SELECT format('DROP VIEW IF EXISTS %I.%I', name, CASE WHEN m.target_column IS NULL THEN 'rating' ELSE 'sample' END)
             UNION ALL
             SELECT format('DROP VIEW %I.rating_change', name) WHERE to_regclass(format('%I.rating_change', name)) IS NOT NULL
             UNION ALL
@@ -600,7 +608,7 @@ BEGIN
             SELECT 'DROP TABLE ' || string_agg(c.oid::regclass::text, ', ') FROM pg_class c
                 WHERE c.relnamespace = quote_ident(name)::regnamespace AND c.relkind = 'r'
                     AND (c.relname IN ('user_metric', 'version', 'impression', 'reference', 'recommended', 'tracked', 'candidate')
-                        OR regexp_replace(c.relname, '^former_', '') = ANY (socrec.learned_tables(m.method)))
+                        OR regexp_replace(c.relname, '^former_', '') = ANY (socrec.learned_tables(m.method))) HAVING count(*) > 0
             UNION ALL
             SELECT format('DROP SCHEMA %I', name)
         LOOP

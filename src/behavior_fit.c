@@ -523,7 +523,8 @@ read_arguments(FunctionCallInfo fcinfo, RegressionProblem *problem, RegressionOp
 	options->path = PG_GETARG_INT32(ARG_PATH);
 	if (options->path < 0 || options->path == 1 || options->path > 1000 ||
 		(options->path > 0 && problem->l1 == 0))
-		invalid_argument("a path of %d steps is not 2 to 1000 with a penalty l1", options->path);
+		invalid_argument("a path has 2 to 1000 steps and a penalty l1, not %d steps",
+						 options->path);
 	options->errors =
 		choose("kind of standard errors", text_to_cstring(PG_GETARG_TEXT_PP(ARG_ERRORS)), errors,
 			   lengthof(errors));

@@ -53,6 +53,21 @@ same_array(const ArrayType *a, const ArrayType *b)
 }
 
 /*
+ * An error unless the last argument is a row, which its type does not ensure.
+ */
+static void
+check_row(FunctionCallInfo fcinfo)
+{
+	Oid type = get_fn_expr_argtype(fcinfo->flinfo, PG_NARGS() - 1);
+
+	if (!type_is_rowtype(type))
+		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+						errmsg("a behavior model takes a row, not a value of type %s",
+							   format_type_be(type)),
+						errhint("Name the table: SELECT churn.score(c) FROM customer c.")));
+}
+
+/*
  * A reader for the columns and levels that are the given arguments, made once
  * unless they differ.
  */
@@ -69,6 +84,8 @@ get_reader(FunctionCallInfo fcinfo, int argument)
 	if (reader != NULL && get_fn_expr_arg_stable(fcinfo->flinfo, argument) &&
 		get_fn_expr_arg_stable(fcinfo->flinfo, argument + 1))
 		return reader;
+	if (reader == NULL)
+		check_row(fcinfo);
 	for (int i = 0; i < 2; i++)
 		arrays[i] = PG_GETARG_ARRAYTYPE_P(argument + i);
 	if (reader != NULL)
@@ -135,15 +152,17 @@ match_columns(RowReader *reader, Oid type, int32 modifier)
 				strcmp(NameStr(TupleDescAttr(desc, a)->attname), feature->column) != 0))
 			a++;
 		if (a == desc->natts)
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_COLUMN),
-					 errmsg("the row has no column \"%s\"", feature->column),
-					 errhint("A row to score has the columns that the model was fitted on.")));
+			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+							errmsg("the row has no column \"%s\"", feature->column),
+							errhint("A row to score has the columns that the model was fitted on, "
+									"by the same names.")));
 		feature->attribute = a;
 		if (feature->level == NULL && !query_is_number(reader->types[a]))
-			ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
-							errmsg("column \"%s\" is of type %s, not a number", feature->column,
-								   format_type_be(TupleDescAttr(desc, a)->atttypid))));
+			ereport(ERROR,
+					(errcode(ERRCODE_DATATYPE_MISMATCH),
+					 errmsg("column \"%s\" is of type %s, not a number", feature->column,
+							format_type_be(TupleDescAttr(desc, a)->atttypid)),
+					 errhint("The model was fitted on numbers: cast the column, NULL as well.")));
 		if (feature->level != NULL && reader->outputs[a].fn_oid == InvalidOid)
 		{
 			Oid output;
@@ -242,7 +261,7 @@ numbers_argument(FunctionCallInfo fcinfo, int argument, int n, const char *name)
 
 /*
  * row_features(columns text[], levels text[], defaults double precision[], row
- * record): NULL when a value is missing and there are no defaults.
+ * anyelement): NULL when a value is missing and there are no defaults.
  */
 PG_FUNCTION_INFO_V1(socrec_row_features);
 Datum
@@ -263,7 +282,7 @@ socrec_row_features(PG_FUNCTION_ARGS)
 
 /*
  * row_score(intercept double precision, columns text[], levels text[], weights
- * double precision[], defaults double precision[], row record): intercept plus
+ * double precision[], defaults double precision[], row anyelement): intercept plus
  * the sum of weight times feature.
  */
 PG_FUNCTION_INFO_V1(socrec_row_score);
@@ -288,7 +307,7 @@ socrec_row_score(PG_FUNCTION_ARGS)
 
 /*
  * row_scores(intercepts double precision[], columns text[], levels text[], weights
- * double precision[], defaults double precision[], row record): as row_score for
+ * double precision[], defaults double precision[], row anyelement): as row_score for
  * several classes, whose weights follow each other.
  */
 PG_FUNCTION_INFO_V1(socrec_row_scores);

@@ -18,12 +18,10 @@
 void
 regression_set_error(void)
 {
-	ereport(
-		ERROR,
-		(errcode(ERRCODE_CARDINALITY_VIOLATION),
-		 errmsg("more than one alternative of a choice set was chosen"),
-		 errhint(
-			 "Of the rows with the same value in the group column, the target is true for one.")));
+	ereport(ERROR, (errcode(ERRCODE_CARDINALITY_VIOLATION),
+					errmsg("more than one alternative of a choice set was chosen"),
+					errhint("Of the rows with the same value in the column of option "
+							"\"choice_set\", the target is true for one.")));
 }
 
 static int64

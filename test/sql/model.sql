@@ -310,6 +310,12 @@ CALL refit('again');
 SELECT rating_count > 0 AS fitted FROM create_model('again', 'visit', 'member', 'page', 'stars');
 DROP SCHEMA again CASCADE;
 SELECT drop_model('again');
+-- so does a source dropped with all that was built on it, and what is left can be dropped
+CREATE TABLE short_lived AS SELECT * FROM visit;
+SELECT rating_count > 0 AS fitted FROM create_model('again', 'short_lived', 'member', 'page', 'stars');
+DROP TABLE short_lived CASCADE;
+CALL refit('again');
+SELECT drop_model('again');
 SELECT count(*) FROM model;
 SELECT nspname FROM pg_namespace WHERE nspname IN ('pages', 'people', 'again', 'any');
 
