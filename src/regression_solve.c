@@ -22,6 +22,9 @@
 /* A step that moves scores so far while it promises nothing leads to infinity. */
 #define SEPARATED 0.05
 
+/* A step that moves scores no farther is followed by one that does not matter. */
+#define SHORT 1e-4
+
 #define MAX_HALVINGS 30
 #define MAX_SWEEPS 100000
 
@@ -372,6 +375,23 @@ mark_separated(const RegressionProblem *problem, RegressionFit *fit, const doubl
 }
 
 /*
+ * Has a step that promises nothing been the last one?  Without a penalty it may go on
+ * to infinity.  With l2 it comes to an end, though where only the penalty holds it,
+ * late: when it is short, or promises no less than the one before, by rounding.
+ */
+static bool
+is_last(const RegressionProblem *problem, const RegressionFit *fit, const double *step,
+		double before)
+{
+	if (problem->l1 > 0 || problem->l2 == 0 || fit->decrement > 0.9 * before)
+		return true;
+	for (int32_t i = 0; i < unknowns(problem); i++)
+		if (fabs(step[i]) * problem->reach[i % problem->shape.p] > SHORT)
+			return false;
+	return true;
+}
+
+/*
  * Newton's method from theta on, where sums are those of a pass with curvature.
  */
 void
@@ -382,6 +402,7 @@ regression_newton(const RegressionProblem *problem, RegressionFit *fit)
 	double *slope = fit->work + q;
 	double *scale = fit->work + 2 * (size_t) q;
 	double *theta = fit->work + 3 * (size_t) q;
+	double before = DBL_MAX;
 
 	fit->converged = false;
 	while (!fit->converged && fit->iterations < problem->max_iterations)
@@ -402,7 +423,9 @@ regression_newton(const RegressionProblem *problem, RegressionFit *fit)
 			break;
 		/* What is left after a step is of the order of its square.  Of rare outcomes rows say
 		 * little. */
-		fit->converged = fit->decrement <= problem->tolerance * fit->null_loss;
+		fit->converged = fit->decrement <= problem->tolerance * fit->null_loss &&
+						 is_last(problem, fit, step, before);
+		before = fit->decrement;
 		if (!take_step(problem, fit, step, REGRESSION_CURVATURE, theta))
 			break;
 		center_classes(problem, fit->theta);

@@ -64,6 +64,11 @@ SELECT abs(a[2] - b[2]) < 1e-9 AS same
 FROM edge_estimates('uneven', '{x,k}', '{"weight": "w"}') a, edge_estimates('uneven', '{x,k}', '{"weight": "w", "tolerance": 1e-16}') b;
 DROP VIEW uneven;
 
+-- So is what a penalty alone holds, which weighs little against the rows.
+SELECT abs(a[2] - b[2]) < 1e-9 * abs(b[2]) AS same, b[2] > 10 AS far
+FROM edge_estimates('SELECT i < 30 AS sure, y OR i < 30 AS y, 1e6 AS w FROM edge', '{sure}', '{"weight": "w", "l2": 0.1, "standardize": false}') a,
+    edge_estimates('SELECT i < 30 AS sure, y OR i < 30 AS y, 1e6 AS w FROM edge', '{sure}', '{"weight": "w", "l2": 0.1, "standardize": false, "tolerance": 1e-22}') b;
+
 -- What is no number, in both executions.
 SELECT create_behavior_model('m', 'SELECT *, ''nan''::float8 AS o FROM edge', 'y', '{x}', options => '{"offset": "o", "execution": "memory"}');
 SELECT create_behavior_model('m', 'SELECT *, ''nan''::float8 AS o FROM edge', 'y', '{x}', options => '{"offset": "o", "execution": "query"}');
