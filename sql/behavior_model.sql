@@ -284,8 +284,8 @@ COMMENT ON FUNCTION level_query IS 'the query of the levels that the categories 
 
 -- One feature after the other: the expressions of levels but for the first, or the
 -- one that option reference names, and of numbers.  Without an intercept the first
--- column of levels has all of them.
-CREATE FUNCTION behavior_terms(m model, condition text)
+-- column of levels has all of them.  Of part of the rows, a reference may be missing.
+CREATE FUNCTION behavior_terms(m model, condition text, is_part boolean)
 RETURNS TABLE (term text, level text, expression text)
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
@@ -308,6 +308,9 @@ BEGIN
         END IF;
         base := coalesce(m.options -> 'reference' ->> c.name, CASE WHEN NOT complete THEN c.levels[1] END);
         complete := false;
+        IF is_part AND base <> ALL (c.levels) THEN
+            base := c.levels[1];
+        END IF;
         IF cardinality(c.levels) > 10000 THEN
             RAISE program_limit_exceeded USING MESSAGE = format('column "%s" has %s values, more than 10000', c.name, cardinality(c.levels)),
                 HINT = 'Is it a key? Leave it out, or group its values in the source.';
@@ -464,14 +467,14 @@ CREATE TYPE behavior_fit AS (
 
 COMMENT ON TYPE behavior_fit IS 'a fitted behavior model, not yet stored';
 
--- Fit a model to the rows of its sample for which the condition holds.
+-- Fit a model to the rows of its sample for which the condition holds; NULL: all.
 CREATE FUNCTION train_behavior(m model, condition text, OUT f behavior_fit)
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 SET extra_float_digits = 1
 AS $$
 DECLARE
-    usable text := format('%s AND %s', condition, socrec.behavior_condition(m));
+    usable text := concat_ws(' AND ', condition, socrec.behavior_condition(m));
     has_intercept CONSTANT boolean := socrec.behavior_has_intercept(m);
     -- Choice sets are numbered cluster by cluster.
     cluster CONSTANT text := 's.' || quote_ident(m.options ->> 'cluster');
@@ -485,7 +488,7 @@ BEGIN
     f.row_count := (SELECT sum(c) FROM unnest(counts) c);
     SELECT array_agg(t.term ORDER BY n), array_agg(t.level ORDER BY n), array_agg(t.expression ORDER BY n)
         INTO f.terms, f.levels, expressions
-        FROM socrec.behavior_terms(m, usable) WITH ORDINALITY t(term, level, expression, n);
+        FROM socrec.behavior_terms(m, usable, condition IS NOT NULL) WITH ORDINALITY t(term, level, expression, n);
     IF expressions IS NULL THEN
         RAISE invalid_parameter_value USING MESSAGE = 'no feature has more than one value';
     END IF;
@@ -641,8 +644,9 @@ END;
 COMMENT ON FUNCTION probability_expression IS 'the expression of the probability that a behavior model gives a row, or the utility of an alternative';
 COMMENT ON FUNCTION score_expression IS 'the expression of what a behavior model says to a row';
 
--- The query of every row of the sample with what happened and what is predicted.
-CREATE FUNCTION prediction_query(m model, probability text, condition text) RETURNS text
+-- The query of every row of the sample with what happened and what is predicted: the
+-- probability, of several classes an array in the order of classes.
+CREATE FUNCTION prediction_query(m model, probability text, classes text, condition text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -655,8 +659,7 @@ BEGIN ATOMIC
                 coalesce(p.probability[array_position(p.classes, p.actual)], 0) AS probability
             FROM (SELECT s.held_out, %2$s AS actual, %7$s AS classes, %3$s AS probability
                 FROM %1$I.sample s WHERE s.%4$I IS NOT NULL AND %5$s) p WHERE p.probability IS NOT NULL' END,
-        m.name, behavior_outcome(m), probability, m.target_column, condition, m.options ->> 'choice_set',
-        format('(SELECT f.classes FROM %I.fit f)', m.name));
+        m.name, behavior_outcome(m), probability, m.target_column, condition, m.options ->> 'choice_set', classes);
 END;
 
 COMMENT ON FUNCTION prediction_query IS 'the query of what happened and what is predicted, of the rows of a behavior model';

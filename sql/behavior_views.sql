@@ -215,7 +215,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     started timestamptz := clock_timestamp();
-    f socrec.behavior_fit := socrec.train_behavior(m, 'true');
+    f socrec.behavior_fit := socrec.train_behavior(m, NULL);
     unknown text;
 BEGIN
     SELECT k INTO unknown FROM jsonb_object_keys(m.options -> 'class_weight') k WHERE k <> ALL (f.classes) LIMIT 1;
@@ -310,7 +310,8 @@ BEGIN
     PERFORM socrec.check_behavior_columns(m);
     PERFORM socrec.execute_all(socrec.behavior_table_statements(m));
     m := socrec.fit_behavior_model(m);
-    EXECUTE format('CREATE VIEW %I.prediction WITH (security_invoker = true) AS %s', m.name, socrec.prediction_query(m, format('%I.score(s.*)', m.name), 'true'));
+    EXECUTE format('CREATE VIEW %I.prediction WITH (security_invoker = true) AS %s', m.name, socrec.prediction_query(m, format('%I.score(s.*)', m.name),
+            format('(SELECT f.classes FROM %I.fit f)', m.name), 'true'));
     PERFORM socrec.execute_all(socrec.behavior_view_statements(m));
     PERFORM socrec.begin_version(m);
 
@@ -379,18 +380,63 @@ $$;
 
 COMMENT ON FUNCTION likelihood_ratio_test IS 'whether a behavior model is better than one with fewer terms by more than chance';
 
+-- The expression of the fold, 0 to folds - 1, of a row s of the sample: by a hash of
+-- its cluster or choice set; else class by class, by cuts through the hashes of a
+-- class, so that a rare one is in as many folds as can be.
+CREATE FUNCTION behavior_fold(m model, folds integer) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    outcome CONSTANT text := socrec.behavior_outcome(m) || '::text COLLATE "C"';
+    hash CONSTANT text := socrec.behavior_hash(m, (m.options ->> 'seed')::bigint + 1, ARRAY(
+        SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = format('%I.sample', m.name)::regclass AND a.attnum > 0
+            AND a.attname <> 'held_out' ORDER BY a.attnum));
+    usable CONSTANT text := format('FROM %I.sample s WHERE NOT s.held_out AND %s', m.name, socrec.behavior_condition(m));
+    fold text := format('(%s %% %s)', hash, folds);
+    cuts text;
+    shifts text;
+    classes text[];
+    lonely text;
+BEGIN
+    IF m.options -> 'choice_set' = 'null' AND m.options -> 'cluster' = 'null' THEN
+        -- The number of cuts below the hash; which fold is the first differs, as else
+        -- those of rare classes would all be the same.
+        EXECUTE format('SELECT string_agg(format(''WHEN %%L THEN %%L::bigint[]'', c.class, c.cuts), '' ''), string_agg(format(''WHEN %%L THEN %%s'', c.class, c.n), '' '')
+                FROM (SELECT o.class, row_number() OVER (ORDER BY o.class) AS n, percentile_disc($1) WITHIN GROUP (ORDER BY o.hash + 1) AS cuts
+                    FROM (SELECT %s AS class, %s AS hash %s) o GROUP BY 1) c', outcome, hash, usable)
+            INTO cuts, shifts USING ARRAY(SELECT i::float8 / folds FROM generate_series(1, folds - 1) i);
+        fold := format('((width_bucket(%s, CASE %s %s END) + CASE %s %s END) %% %s)', hash, outcome, cuts, outcome, shifts, folds);
+    END IF;
+    IF m.method <> 'conditional' THEN
+        EXECUTE format('SELECT array_agg(c.class), string_agg(c.class, '', '' ORDER BY c.class) FILTER (WHERE c.folds = 1)
+                FROM (SELECT o.class, count(DISTINCT o.fold) AS folds FROM (SELECT %s AS class, %s AS fold %s) o GROUP BY 1) c', outcome, fold, usable)
+            INTO classes, lonely;
+        IF lonely IS NOT NULL AND cardinality(classes) = 2 THEN
+            RAISE invalid_parameter_value USING MESSAGE = format('all rows with target "%s" = %s are in one of %s folds', m.target_column, lonely, folds),
+                HINT = 'Without them there is nothing to fit. Equal rows stay together, and so do those of a cluster.';
+        ELSIF lonely IS NOT NULL THEN
+            RAISE WARNING USING MESSAGE = format('some classes are in one fold alone, where they are predicted with probability 0: %s', lonely),
+                HINT = 'Such a row has the greatest log loss that there is, 708.';
+        END IF;
+    END IF;
+    RETURN fold;
+END
+$$;
+
+COMMENT ON FUNCTION behavior_fold IS 'the expression of the part of a cross-validation that a row of a behavior model is in';
+
 -- Fit a behavior model to all but one of several parts and measure it there, in turn.
 CREATE FUNCTION cross_validate_behavior(m model, folds integer)
 RETURNS TABLE (label text, metric text, cutoff integer, value double precision, low double precision, high double precision,
     mean double precision, standard_deviation double precision, fold_values double precision[])
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 10
 SET search_path = pg_catalog, pg_temp
+SET extra_float_digits = 1
 AS $$
 DECLARE
-    part text := socrec.behavior_hash(m, (m.options ->> 'seed')::bigint + 1, ARRAY(
-        SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = format('%I.sample', m.name)::regclass AND a.attnum > 0
-            AND a.attname <> 'held_out' ORDER BY a.attnum))
-        || format(' %% %s', folds);
+    part text;
+    s socrec.behavior_scorer;
     f socrec.behavior_fit;
     measured jsonb[];
     one jsonb;
@@ -398,10 +444,14 @@ BEGIN
     IF folds NOT BETWEEN 2 AND 100 OR folds IS NULL THEN
         RAISE invalid_parameter_value USING MESSAGE = format('folds must be between 2 and 100, not %s', folds);
     END IF;
+    -- Which class is the reference makes no difference to probabilities.
+    m.options := m.options || '{"reference_class": null}';
+    part := socrec.behavior_fold(m, folds);
     FOR fold IN 0 .. folds - 1 LOOP
         f := socrec.train_behavior(m, format('%s <> %s', part, fold));
-        EXECUTE format('SELECT to_jsonb(r) FROM (%s) r', socrec.metrics_query(m, socrec.prediction_query(m,
-            socrec.probability_expression(m, socrec.fitted_scorer(m, f), 's.*'), format('NOT s.held_out AND %s = %s', part, fold)), NULL)) INTO one;
+        s := socrec.fitted_scorer(m, f);
+        EXECUTE format('SELECT to_jsonb(r) FROM (%s) r', socrec.metrics_query(m, socrec.prediction_query(m, socrec.probability_expression(m, s, 's.*'),
+            format('%L::text[]', s.classes), format('NOT s.held_out AND %s = %s', part, fold)), NULL)) INTO one;
         measured := measured || one;
     END LOOP;
     RETURN QUERY SELECT m.name, v.key, NULL::integer, avg(v.x), NULL::float8, NULL::float8, avg(v.x), stddev_samp(v.x), array_agg(v.x ORDER BY v.fold)
