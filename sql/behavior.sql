@@ -125,6 +125,7 @@ CREATE FUNCTION fit_regression(
     max_iterations integer,
     tolerance double precision,
     execution text,
+    expected_rows bigint DEFAULT 0,
     OUT estimates double precision[],
     OUT std_errors double precision[],
     OUT states smallint[],

@@ -517,7 +517,7 @@ BEGIN
         m.options -> 'weight' <> 'null' OR m.options -> 'class_weight' <> '{}' OR (m.options ->> 'balanced')::boolean,
         m.options -> 'offset' <> 'null', (m.options ->> 'l1')::float8, (m.options ->> 'l2')::float8,
         (m.options ->> 'standardize')::boolean, (m.options ->> 'path')::integer, m.options ->> 'std_errors',
-        (m.options ->> 'max_iterations')::integer, (m.options ->> 'tolerance')::float8, m.options ->> 'execution') r;
+        (m.options ->> 'max_iterations')::integer, (m.options ->> 'tolerance')::float8, m.options ->> 'execution', f.row_count) r;
     PERFORM socrec.report_problems(m, f);
 END
 $$;

@@ -472,7 +472,6 @@ socrec_logistic_regression_final(PG_FUNCTION_ARGS)
 	RegressionOptions options = {0};
 	RegressionReport *report;
 	RegressionData data;
-	RegressionSource source;
 	Budget budget;
 	TupleDesc desc;
 	Datum values[N_FIT];
@@ -496,8 +495,7 @@ socrec_logistic_regression_final(PG_FUNCTION_ARGS)
 	memcpy(data.x, state->data.x, size * sizeof(double));
 	problem.shape = data.shape;
 	problem.l2 = state->l2;
-	source = regression_data_source(&data);
-	report = regression_run(&budget, &problem, &options, &source);
+	report = regression_data_run(&data, &problem, &options);
 	for (int32 j = 0; j < data.shape.p; j++)
 		if (report->state[j] == COLUMN_COLLINEAR)
 			report->estimate[j] = NAN;

@@ -41,7 +41,8 @@ enum
 	ARG_ERRORS,
 	ARG_MAX_ITERATIONS,
 	ARG_TOLERANCE,
-	ARG_EXECUTION
+	ARG_EXECUTION,
+	ARG_EXPECTED_ROWS
 };
 
 /* Columns of the query before the features. */
@@ -162,15 +163,15 @@ receive_row(TupleTableSlot *slot, DestReceiver *self)
 	RegressionData *data = receiver->data;
 	ArrayType *array = NULL;
 	double weight;
+	Size growth;
 	double *x;
 	int32 p;
 
 	slot_getallattrs(slot);
 	if (receiver->is_array)
 		array = feature_array(receiver, slot);
-	if (receiver->stops &&
-		MemoryContextMemAllocated(data->budget->total, true) + regression_data_growth(data) >
-			data->budget->limit)
+	growth = regression_data_growth(data);
+	if (growth > 0 && receiver->stops && !budget_fits(data->budget, growth))
 	{
 		receiver->stopped = true;
 		return false;
@@ -534,7 +535,7 @@ read_arguments(FunctionCallInfo fcinfo, RegressionProblem *problem, RegressionOp
  * Read the rows into memory.  False when they do not fit, and that may be.
  */
 static bool
-load(const char *query, RegressionData *data, bool intercept, bool stops)
+load_rows(const char *query, RegressionData *data, bool intercept, bool stops)
 {
 	Progress progress;
 	RowReceiver receiver = {
@@ -553,6 +554,39 @@ load(const char *query, RegressionData *data, bool intercept, bool stops)
 		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there are no rows to fit")));
 	check_units(data);
 	return true;
+}
+
+/*
+ * The same, given how many rows are expected, or 0; nothing is kept when they do not
+ * fit.
+ */
+static bool
+load(const char *query, RegressionData *data, const RegressionProblem *problem,
+	 const RegressionOptions *options, int64 expected, bool stops)
+{
+	if (expected > 0 && !regression_data_reserve(data, problem, options, expected, stops))
+		return false;
+	if (load_rows(query, data, problem->intercept, stops))
+		return true;
+	regression_data_free(data);
+	return false;
+}
+
+/*
+ * The regression by queries.
+ */
+static RegressionReport *
+run_queries(const char *query, Budget *budget, RegressionProblem *problem,
+			const RegressionOptions *options)
+{
+	QueryPasses passes = {.budget = budget, .shape = problem->shape};
+	RegressionSource source = {query_moments, query_standardize, query_pass, query_clusters,
+							   &passes};
+
+	passes.center = budget_alloc(budget, problem->shape.p, sizeof(double), "the sums of a pass");
+	passes.scale = budget_alloc(budget, problem->shape.p, sizeof(double), "the sums of a pass");
+	write_queries(&passes, query, problem->intercept);
+	return regression_run(budget, problem, options, &source);
 }
 
 static Datum
@@ -633,42 +667,33 @@ socrec_fit_regression(PG_FUNCTION_ARGS)
 	RegressionOptions options = {0};
 	int execution = choose("execution", text_to_cstring(PG_GETARG_TEXT_PP(ARG_EXECUTION)),
 						   executions, lengthof(executions));
+	int64 expected = PG_GETARG_INT64(ARG_EXPECTED_ROWS);
 	Budget budget;
-	Budget rows;
-	RegressionData data = {.budget = &rows};
-	QueryPasses passes = {.budget = &budget};
-	RegressionSource source;
+	RegressionData data = {.budget = &budget};
 	RegressionReport *report;
 	Datum result;
 
 	read_arguments(fcinfo, &problem, &options);
 	query_check(query);
 	budget_init(&budget, "the regression");
-	budget_part(&rows, &budget);
-	data.shape = passes.shape = problem.shape;
+	data.shape = problem.shape;
 	data.has_weight = PG_GETARG_BOOL(ARG_HAS_WEIGHT);
 	data.has_offset = problem.offsets;
 	data.has_set = problem.shape.family == REGRESSION_CONDITIONAL;
 	data.has_cluster = options.errors == ERRORS_CLUSTERS;
-	if (execution == IN_QUERIES ||
-		!load(query, &data, problem.intercept, execution == WHERE_IT_FITS))
+	if (execution != IN_QUERIES &&
+		load(query, &data, &problem, &options, expected, execution == WHERE_IT_FITS))
 	{
-		MemoryContextReset(rows.context);
-		passes.center =
-			budget_alloc(&budget, problem.shape.p, sizeof(double), "the sums of a pass");
-		passes.scale = budget_alloc(&budget, problem.shape.p, sizeof(double), "the sums of a pass");
-		write_queries(&passes, query, problem.intercept);
-		source = (RegressionSource){query_moments, query_standardize, query_pass, query_clusters,
-									&passes};
-		execution = IN_QUERIES;
+		report = regression_data_run(&data, &problem, &options);
+		execution = IN_MEMORY;
 	}
 	else
 	{
-		source = regression_data_source(&data);
-		execution = IN_MEMORY;
+		report = run_queries(query, &budget, &problem, &options);
+		execution = IN_QUERIES;
 	}
-	report = regression_run(&budget, &problem, &options, &source);
 	result = report_datum(fcinfo, &problem, report, executions[execution]);
+	regression_data_free(&data);
 	MemoryContextDelete(budget.context);
 	PG_RETURN_DATUM(result);
 }

@@ -21,6 +21,7 @@ budget_init(Budget *budget, const char *task)
 	budget->total = budget->context;
 	budget->limit = (Size) maintenance_work_mem * 1024;
 	budget->task = task;
+	budget->shared = 0;
 	budget->rows = 0;
 }
 
@@ -36,13 +37,19 @@ budget_part(Budget *part, const Budget *whole)
 		AllocSetContextCreate(whole->context, "socrec budget part", ALLOCSET_DEFAULT_SIZES);
 }
 
+static Size
+used_by(const Budget *budget)
+{
+	return add_size(MemoryContextMemAllocated(budget->total, true), budget->shared);
+}
+
 /*
  * Would `more` bytes stay within the limit?
  */
 bool
 budget_fits(const Budget *budget, Size more)
 {
-	return add_size(MemoryContextMemAllocated(budget->total, true), more) <= budget->limit;
+	return add_size(used_by(budget), more) <= budget->limit;
 }
 
 /*
@@ -52,7 +59,7 @@ budget_fits(const Budget *budget, Size more)
 void
 budget_check(Budget *budget, Size more, const char *what)
 {
-	Size used = MemoryContextMemAllocated(budget->total, true);
+	Size used = used_by(budget);
 	Size needed = add_size(used, more);
 
 	if (needed > budget->limit)

@@ -15,6 +15,7 @@ typedef struct Budget
 	MemoryContext total;   /* holds all that is accounted for: context, or one above it */
 	Size limit;            /* bytes that total may grow to */
 	const char *task;      /* what it is for, as the subject of a message */
+	Size shared;           /* bytes of shared memory, which is in no context */
 	int64 rows;            /* read so far, for messages */
 } Budget;
 

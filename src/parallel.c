@@ -79,20 +79,19 @@ create_segment(Size size)
 }
 
 /*
- * An area of zeroed memory for tasks, asked for like any other memory; of shared
- * memory when that is wished, when workers are allowed and there is room for it.
+ * An area of memory for tasks, asked for like any other memory; of shared memory when
+ * that is wished, when workers are allowed and there is room for it.
  */
 void
-parallel_area_init(ParallelArea *area, Budget *budget, Size size, bool shared, const char *what)
+parallel_area_alloc(ParallelArea *area, Budget *budget, Size size, bool shared, const char *what)
 {
-	area->segment = NULL;
+	*area = (ParallelArea){.budget = budget, .size = size};
+	budget_check(budget, size, what);
 	if (shared && max_parallel_maintenance_workers > 0 && IsUnderPostmaster)
 	{
-		dsm_segment *reserve;
-
-		budget_check(budget, size, what);
 		/* Room that is there now will be there for the parallel context. */
-		reserve = create_segment(CONTEXT_SIZE);
+		dsm_segment *reserve = create_segment(CONTEXT_SIZE);
+
 		if (reserve != NULL)
 		{
 			area->segment = create_segment(size);
@@ -105,10 +104,20 @@ parallel_area_init(ParallelArea *area, Budget *budget, Size size, bool shared, c
 	if (area->segment != NULL)
 	{
 		area->memory = dsm_segment_address(area->segment);
-		memset(area->memory, 0, size);
+		budget->shared += size;
 	}
 	else
-		area->memory = budget_alloc(budget, 1, size, what);
+		area->memory = MemoryContextAllocHuge(budget->context, size);
+}
+
+/*
+ * The same, zeroed.
+ */
+void
+parallel_area_init(ParallelArea *area, Budget *budget, Size size, bool shared, const char *what)
+{
+	parallel_area_alloc(area, budget, size, shared, what);
+	memset(area->memory, 0, size);
 }
 
 /*
@@ -127,7 +136,10 @@ void
 parallel_area_free(ParallelArea *area)
 {
 	if (area->segment != NULL)
+	{
+		area->budget->shared -= area->size;
 		dsm_detach(area->segment);
+	}
 	else
 		pfree(area->memory);
 }
@@ -156,17 +168,18 @@ parallel_phases_init(ParallelPhases *phases, uint64 n_blocks)
 }
 
 /*
- * Wait until the phase is open that a block, counted over all phases, belongs to.
- * Whoever works on the blocks before has an end of its own, or an error that ends
- * this wait too.
+ * Wait until the phase is open that a block, counted over all phases, belongs to; false
+ * when there will be none.  Whoever works on the blocks before has an end of its own, or
+ * an error that ends this wait too.
  */
-void
+bool
 parallel_phase_wait(ParallelPhases *phases, uint64 block)
 {
 	while (pg_atomic_read_u64(&phases->open) <= block)
 		ConditionVariableSleep(&phases->opened, PG_WAIT_EXTENSION);
 	ConditionVariableCancelSleep();
 	pg_memory_barrier();
+	return pg_atomic_read_u64(&phases->open) != PG_UINT64_MAX;
 }
 
 /*
@@ -185,6 +198,35 @@ parallel_phase_open(ParallelPhases *phases)
 {
 	pg_memory_barrier();
 	pg_atomic_fetch_add_u64(&phases->open, phases->n_blocks);
+	ConditionVariableBroadcast(&phases->opened);
+}
+
+/*
+ * A block is finished, where it is the leader who opens phases.
+ */
+void
+parallel_phase_done(ParallelPhases *phases)
+{
+	if (parallel_phase_finish(phases))
+		ConditionVariableBroadcast(&phases->opened);
+}
+
+/*
+ * The leader waits until all blocks of the phases opened are finished.
+ */
+void
+parallel_phases_join(ParallelPhases *phases)
+{
+	while (pg_atomic_read_u64(&phases->finished) < pg_atomic_read_u64(&phases->open))
+		ConditionVariableSleep(&phases->opened, PG_WAIT_EXTENSION);
+	ConditionVariableCancelSleep();
+	pg_memory_barrier();
+}
+
+void
+parallel_phases_end(ParallelPhases *phases)
+{
+	pg_atomic_write_u64(&phases->open, PG_UINT64_MAX);
 	ConditionVariableBroadcast(&phases->opened);
 }
 

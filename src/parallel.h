@@ -19,8 +19,10 @@
 
 typedef struct ParallelArea
 {
-	void *memory;         /* zeroed */
+	void *memory;
 	dsm_segment *segment; /* NULL: the memory is this process's own */
+	Budget *budget;       /* that it was taken from */
+	Size size;
 } ParallelArea;
 
 /* An array that stands where a member of the area, a Size, says. */
@@ -35,6 +37,10 @@ typedef struct ParallelCursor
 /*
  * Work that goes in phases, each of n_blocks blocks, one after the other: blocks of
  * one begin when all of the one before are finished.  It lies in the area.
+ *
+ * A phase is opened by whoever has finished the one before (parallel_phase_finish), or
+ * all are by the leader, who may not know how many there will be (parallel_phase_done,
+ * parallel_phases_join, parallel_phases_end).
  */
 typedef struct ParallelPhases
 {
@@ -46,6 +52,8 @@ typedef struct ParallelPhases
 
 typedef void (*ParallelTask)(void *memory, ParallelCursor *cursor);
 
+extern void parallel_area_alloc(ParallelArea *area, Budget *budget, Size size, bool shared,
+								const char *what);
 extern void parallel_area_init(ParallelArea *area, Budget *budget, Size size, bool shared,
 							   const char *what);
 extern Size parallel_place(Size *size, Size count, Size element);
@@ -53,8 +61,11 @@ extern void parallel_area_free(ParallelArea *area);
 extern void parallel_run(ParallelArea *area, ParallelTask task, const char *name, uint64 n_blocks);
 extern bool parallel_next(ParallelCursor *cursor, uint64 *block);
 extern void parallel_phases_init(ParallelPhases *phases, uint64 n_blocks);
-extern void parallel_phase_wait(ParallelPhases *phases, uint64 block);
+extern bool parallel_phase_wait(ParallelPhases *phases, uint64 block);
 extern bool parallel_phase_finish(ParallelPhases *phases);
 extern void parallel_phase_open(ParallelPhases *phases);
+extern void parallel_phase_done(ParallelPhases *phases);
+extern void parallel_phases_join(ParallelPhases *phases);
+extern void parallel_phases_end(ParallelPhases *phases);
 
 #endif /* SOCREC_PARALLEL_H */

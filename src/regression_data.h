@@ -1,10 +1,11 @@
 /*
  * regression_data.h
- *		The rows of a regression in memory.
+ *		The rows of a regression in memory, and a regression over them.
  */
 #ifndef REGRESSION_DATA_H
 #define REGRESSION_DATA_H
 
+#include "parallel.h"
 #include "regression_run.h"
 
 typedef struct RegressionData
@@ -24,12 +25,17 @@ typedef struct RegressionData
 	int64 *set;     /* of the alternatives of one choice set: ascending */
 	int64 *cluster; /* of the rows of one cluster: ascending */
 	int32 largest_set;
+	ParallelArea area; /* that these arrays lie in; its memory is NULL: on their own */
 } RegressionData;
 
 extern void regression_set_error(void) pg_attribute_noreturn();
+extern bool regression_data_reserve(RegressionData *data, const RegressionProblem *problem,
+									const RegressionOptions *options, int64 n, bool if_it_fits);
 extern Size regression_data_growth(const RegressionData *data);
 extern double *regression_data_add(RegressionData *data, double y, double weight, double offset,
 								   int64 set, int64 cluster);
-extern RegressionSource regression_data_source(RegressionData *data);
+extern void regression_data_free(RegressionData *data);
+extern RegressionReport *regression_data_run(RegressionData *data, RegressionProblem *problem,
+											 const RegressionOptions *options);
 
 #endif /* REGRESSION_DATA_H */
