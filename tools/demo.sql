@@ -170,6 +170,46 @@ DELETE FROM visits WHERE user_id = 2001;
 SELECT rank, post_id, source FROM feed.recommend(2001, 3) ORDER BY rank;
 \set ECHO none
 
+\echo '=== Which visits end in a share? ==========================================='
+\echo
+\echo 'A view says what was known at each visit: "taste", the share of the person''s visits'
+\echo 'that went to the topic, and "appeal", how many of the post''s visitors before shared'
+\echo 'it; both as logarithms. A fifth of the people is kept from the fit.'
+\echo
+\set ECHO queries
+CREATE VIEW moment AS
+SELECT v.user_id, v.post_id, v.visited_at, s.shared_at IS NOT NULL AS shared,
+    ln((count(*) OVER (PARTITION BY v.user_id, p.topic ORDER BY v.visited_at) - 0.5)
+        / count(*) OVER (PARTITION BY v.user_id ORDER BY v.visited_at)) AS taste,
+    ln((count(s.shared_at) OVER earlier + 4) / (count(*) OVER earlier + 10.0)) AS appeal
+FROM visits v JOIN posts p USING (post_id) LEFT JOIN shares s USING (user_id, post_id)
+WINDOW earlier AS (PARTITION BY v.post_id ORDER BY v.visited_at GROUPS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING);
+
+SELECT name, rating_count AS rows, fit_duration
+FROM socrec.create_behavior_model('sharing', source => 'moment', target => 'shared', features => '{taste,appeal}',
+    options => '{"std_errors": "cluster", "cluster": "user_id", "holdout": 0.2}');
+
+SELECT term, round(estimate::numeric, 2) AS estimate, round(low::numeric, 2) AS low, round(high::numeric, 2) AS high, round(odds_ratio::numeric, 1) AS odds_ratio
+FROM sharing.coefficient ORDER BY id;
+\set ECHO none
+\echo 'Are the probabilities right? Tenths of the visits of people kept from the fit: what'
+\echo 'was predicted for them, and what happened. Bars should have the same length.'
+\echo
+\set ECHO queries
+SELECT bin, n, socrec.bar(mean_probability, 1, 30) AS predicted, socrec.bar(share, 1, 30) AS happened
+FROM sharing.calibration WHERE held_out ORDER BY bin;
+\set ECHO none
+\echo 'Whom to remind? Late visits without a share, the most probable first, and what each'
+\echo 'term adds to the log-odds, against an average visit.'
+\echo
+\set ECHO queries
+SELECT u.name, p.title, round(sharing.score(m)::numeric, 2) AS probability, r.why
+FROM moment m JOIN users u USING (user_id) JOIN posts p USING (post_id),
+    LATERAL (SELECT string_agg(format('%s %s', e.term, to_char((e.value - c.mean) * e.estimate, 'SG0.0')), ', ' ORDER BY c.id) AS why
+        FROM sharing.explain(m) e JOIN sharing.coefficient c USING (term) WHERE e.term <> '(intercept)') r
+WHERE NOT m.shared AND m.visited_at BETWEEN '2024-05-20' AND '2024-06-01'
+ORDER BY probability DESC, u.name LIMIT 5;
+\set ECHO none
 \echo '=== For dashboards and jobs ================================================'
 \echo
 \echo 'Tools that read only tables and views:'
