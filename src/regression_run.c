@@ -102,6 +102,34 @@ unscale(const RegressionProblem *problem, const double *mean, const double *scal
 }
 
 /*
+ * Mark intercepts that run away with coefficients that do.  Of the columns as they
+ * were: that of centered ones may stay where it is, and the other way round.
+ */
+static void
+mark_intercepts(const RegressionProblem *problem, const RegressionReport *report,
+				const double *scale, RegressionFit *fit)
+{
+	int32 p = problem->shape.p;
+
+	for (int32 k = 0; problem->intercept && k < problem->shape.m; k++)
+	{
+		const double *step = fit->work + (Size) k * p;
+		uint8 *state = fit->state + (Size) k * p;
+		double move = step[0];
+		bool moves = false;
+
+		for (int32 j = 1; j < p; j++)
+			if (state[j] == COLUMN_SEPARATED)
+			{
+				move -= step[j] * scale[j] * report->mean[j];
+				moves = true;
+			}
+		if (moves && fabs(move) > REGRESSION_SEPARATED)
+			state[0] = COLUMN_UNDECIDED;
+	}
+}
+
+/*
  * Standard errors from the covariance of the solver's coefficients.
  */
 static void
@@ -250,6 +278,7 @@ regression_run(Budget *budget, RegressionProblem *problem, const RegressionOptio
 				(errcode(ERRCODE_DATA_EXCEPTION),
 				 errmsg("the target is the same in all rows, or lacks a class"),
 				 errhint("There is nothing to tell apart: look at what the source returns.")));
+	mark_intercepts(problem, report, scale, &fit);
 	if (options->path > 0)
 		follow_path(budget, problem, options->path, scale, &fit, report);
 

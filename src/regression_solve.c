@@ -19,9 +19,6 @@
 /* Variance of a standardized column that is but rounding, as of one constant within sets. */
 #define NOTHING 1e-16
 
-/* A step that moves scores so far while it promises nothing leads to infinity. */
-#define SEPARATED 0.05
-
 /* A step that moves scores no farther is followed by one that does not matter. */
 #define SHORT 1e-4
 
@@ -365,9 +362,10 @@ mark_separated(const RegressionProblem *problem, RegressionFit *fit, const doubl
 	if (fit->decrement > 1e-6 * fit->sums[SUM_WEIGHT])
 		return;
 	for (int32_t i = 0; i < unknowns(problem); i++)
-		if (fit->state[i] == COLUMN_FITTED && !is_intercept(problem, i))
+		if (fit->state[i] == COLUMN_FITTED)
 		{
-			if (fabs(step[i]) * problem->reach[i % problem->shape.p] > SEPARATED)
+			if (!is_intercept(problem, i) &&
+				fabs(step[i]) * problem->reach[i % problem->shape.p] > REGRESSION_SEPARATED)
 				fit->state[i] = COLUMN_SEPARATED;
 			else if (complete)
 				fit->state[i] = COLUMN_UNDECIDED;

@@ -15,6 +15,9 @@
 /* Vectors that L-BFGS keeps. */
 #define REGRESSION_GRADIENT_ROWS 20
 
+/* A step that moves scores so far while it promises nothing leads to infinity. */
+#define REGRESSION_SEPARATED 0.05
+
 typedef struct RegressionProblem
 {
 	RegressionShape shape;
@@ -53,7 +56,7 @@ typedef struct RegressionFit
 	double *trial;  /* as many */
 	double *matrix; /* (m * p)^2: for the Newton step; then the covariance of theta.
 					 * For L-BFGS REGRESSION_GRADIENT_ROWS * m * p */
-	double *work;   /* 4 * m * p */
+	double *work;   /* 4 * m * p; after a fit the last step */
 	uint8_t *state; /* m * p: RegressionColumn of each */
 	double null_loss;
 	double decrement; /* what the last step promised */

@@ -94,6 +94,17 @@ FROM unnest(edge_estimates('SELECT x / stddev_pop(x) OVER () AS x, k / stddev_po
         edge_estimates('SELECT x, k, y FROM edge', '{x,k}', '{"intercept": false, "l2": 30}'), (SELECT ARRAY[stddev_pop(x), stddev_pop(k)] FROM edge)) u(a, b, s),
     LATERAL (SELECT u.a) a(e), LATERAL (SELECT u.b * u.s) b(e);
 
+-- Where the reference tells outcomes apart, so does the intercept; where another level does, it stays.
+SET client_min_messages = error;
+SELECT name FROM create_behavior_model('m', 'SELECT f, y AND f <> ''b'' AS y FROM edge', 'y');
+SELECT term, level, round(std_error::numeric, 4) AS std_error, problem FROM m.coefficient ORDER BY id;
+SELECT drop_model('m');
+SELECT name FROM create_behavior_model('m', 'SELECT f, y AND f <> ''d'' AS y FROM edge', 'y');
+SELECT term, level, round(std_error::numeric, 4) AS std_error, problem FROM m.coefficient ORDER BY id;
+SELECT drop_model('m');
+SELECT (logistic_regression(y, x)).intercept_std_error FROM (VALUES (true, ARRAY[1.0::float8]), (true, '{2}'), (false, '{-1}')) v(y, x);
+SET client_min_messages = warning;
+
 -- Clusters whose scores add up to 0 say nothing of errors.
 SELECT name FROM create_behavior_model('m', 'SELECT i % 4 < 2 AS x, half AS y, i / 4 AS g FROM edge WHERE i BETWEEN 4 AND 403', 'y', '{x}',
     options => '{"std_errors": "cluster", "cluster": "g"}');
