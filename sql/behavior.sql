@@ -150,14 +150,14 @@ COMMENT ON FUNCTION fit_regression IS 'a regression over the rows of a query';
 
 -- Rows of any type, by the names of their columns
 
-CREATE FUNCTION row_features(columns text[], levels text[], defaults double precision[], "row" anyelement)
+CREATE FUNCTION row_features(columns text[], levels text[], subscripts bigint[], defaults double precision[], "row" anyelement)
 RETURNS double precision[]
 AS 'MODULE_PATHNAME', 'socrec_row_features'
 LANGUAGE c STABLE STRICT PARALLEL SAFE COST 10;
 
 COMMENT ON FUNCTION row_features IS 'the features of a row, by the names of its columns';
 
-CREATE FUNCTION row_score(intercept double precision, columns text[], levels text[], weights double precision[],
+CREATE FUNCTION row_score(intercept double precision, columns text[], levels text[], subscripts bigint[], weights double precision[],
     defaults double precision[], "row" anyelement)
 RETURNS double precision
 AS 'MODULE_PATHNAME', 'socrec_row_score'
@@ -165,13 +165,37 @@ LANGUAGE c STABLE STRICT PARALLEL SAFE COST 10;
 
 COMMENT ON FUNCTION row_score IS 'intercept + sum of weight * feature of a row, by the names of its columns';
 
-CREATE FUNCTION row_scores(intercepts double precision[], columns text[], levels text[], weights double precision[],
+CREATE FUNCTION row_scores(intercepts double precision[], columns text[], levels text[], subscripts bigint[], weights double precision[],
     defaults double precision[], "row" anyelement)
 RETURNS double precision[]
 AS 'MODULE_PATHNAME', 'socrec_row_scores'
 LANGUAGE c STABLE STRICT PARALLEL SAFE COST 10;
 
 COMMENT ON FUNCTION row_scores IS 'the scores of several classes, as row_score';
+
+CREATE FUNCTION feature_means_accumulate(double precision[], double precision[])
+RETURNS double precision[]
+AS 'MODULE_PATHNAME', 'socrec_feature_means_accumulate'
+LANGUAGE c IMMUTABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION feature_means_accumulate IS 'transition function of feature_means';
+
+CREATE FUNCTION feature_means_final(double precision[])
+RETURNS double precision[]
+AS 'MODULE_PATHNAME', 'socrec_feature_means_final'
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION feature_means_final IS 'final function of feature_means';
+
+CREATE AGGREGATE feature_means(features double precision[]) (
+    SFUNC = feature_means_accumulate,
+    STYPE = double precision[],
+    FINALFUNC = feature_means_final,
+    COMBINEFUNC = combine_sums,
+    PARALLEL = SAFE
+);
+
+COMMENT ON AGGREGATE feature_means(double precision[]) IS 'the means of features over rows, NaN left out';
 
 CREATE FUNCTION chi_square_p_value(chi_square double precision, degrees_of_freedom double precision)
 RETURNS double precision

@@ -1,8 +1,8 @@
 -- behavior_model: a behavior model is a schema, as a recommender is
 --
--- Its view sample is the only way to the source.  A feature is a column of numbers,
--- or whether a column has a value (its level), and is written as an expression
--- over a row s of sample.  What is estimated is stored in coefficient; the functions
+-- Its view sample is the only way to the source.  A feature, or term, is a column of
+-- numbers, whether a column has a value (its level), or an element of a vector (by its
+-- subscript).  What is estimated is stored in coefficient; the functions
 -- score and explain carry it in their text, so that a scan over rows to score reads
 -- no table of the model's, and a refit replaces them.  What writes numbers as text
 -- sets extra_float_digits, as a session may have fewer digits.
@@ -11,6 +11,7 @@ CREATE TYPE behavior_scorer AS (
     intercepts double precision[],
     terms text[],
     levels text[],
+    subscripts bigint[],
     weights double precision[],
     defaults double precision[],
     classes text[]
@@ -180,10 +181,10 @@ $$;
 
 COMMENT ON FUNCTION create_sample_view IS 'creates the view through which a behavior model reads its source';
 
--- The features that a model has: columns of the sample, and whether they are
--- numbers.  Errors say which cannot be.
+-- The features that a model has: columns of the sample, and what they are: number,
+-- category, array or svec.  Errors say which cannot be.
 CREATE FUNCTION behavior_columns(m model)
-RETURNS TABLE (n integer, name text, is_number boolean, ordering text)
+RETURNS TABLE (n integer, name text, kind text, ordering text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -191,22 +192,29 @@ DECLARE
     c record;
 BEGIN
     FOR c IN
-        SELECT f.n, f.name, a.atttypid, t.typcategory, t.typtype, f.name IN (SELECT jsonb_array_elements_text(m.options -> 'categorical')) AS wanted
+        SELECT f.n, f.name, a.atttypid, t.typcategory, f.name IN (SELECT jsonb_array_elements_text(m.options -> 'categorical')) AS wanted,
+            b.base = 'socrec.svec'::regtype AS is_svec, e.typcategory AS element_category
         FROM jsonb_array_elements_text(m.options -> 'features') WITH ORDINALITY f(name, n)
             JOIN pg_attribute a ON a.attrelid = format('%I.sample', m.name)::regclass AND a.attname = f.name
             JOIN pg_type t ON t.oid = a.atttypid
+            CROSS JOIN LATERAL (WITH RECURSIVE d(type) AS (
+                    SELECT a.atttypid UNION ALL SELECT x.typbasetype FROM d JOIN pg_type x ON x.oid = d.type AND x.typbasetype <> 0)
+                SELECT d.type FROM d JOIN pg_type x ON x.oid = d.type AND x.typbasetype = 0) b(base)
+            LEFT JOIN pg_type u ON u.oid = b.base AND u.typcategory = 'A'
+            LEFT JOIN pg_type e ON e.oid = u.typelem
         ORDER BY f.n
     LOOP
         n := c.n;
         name := c.name;
-        is_number := c.typcategory = 'N' AND NOT c.wanted;
+        kind := CASE WHEN c.wanted OR c.typcategory IN ('S', 'B', 'E') THEN 'category' WHEN c.typcategory = 'N' THEN 'number'
+            WHEN c.is_svec THEN 'svec' WHEN c.element_category = 'N' THEN 'array' END;
         ordering := CASE WHEN c.typcategory = 'S' THEN format('s.%I::text COLLATE "C"', c.name) ELSE format('s.%I', c.name) END;
-        IF NOT (c.typcategory IN ('N', 'S', 'B', 'E') OR c.wanted) THEN
+        IF kind IS NULL THEN
             RAISE datatype_mismatch
-                USING MESSAGE = format('feature "%s" is of type %s, neither a number nor a category', c.name, format_type(c.atttypid, NULL)),
+                USING MESSAGE = format('feature "%s" is of type %s, neither a number, nor a vector, nor a category', c.name, format_type(c.atttypid, NULL)),
                       HINT = 'Compute numbers from it in a query as source, or name it in option "categorical".';
         END IF;
-        IF NOT is_number AND (c.typcategory IN ('D', 'T') OR c.atttypid = 'bytea'::regtype) THEN
+        IF kind = 'category' AND (c.typcategory IN ('D', 'T') OR c.atttypid = 'bytea'::regtype) THEN
             RAISE datatype_mismatch
                 USING MESSAGE = format('feature "%s" is of type %s, whose text depends on settings', c.name, format_type(c.atttypid, NULL)),
                       HINT = 'Compute a text from it in a query as source, such as to_char(at, ''YYYY-MM-DD'').';
@@ -220,9 +228,12 @@ COMMENT ON FUNCTION behavior_columns IS 'the columns that are features of a beha
 
 -- The condition of a row s of the sample that can be fitted.
 CREATE FUNCTION behavior_condition(m model) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT string_agg(format('s.%I IS NOT NULL', c), ' AND ') || coalesce(' AND s.' || quote_ident(m.options ->> 'weight') || ' <> 0', '')
+        || coalesce((SELECT string_agg(format(' AND num_nulls(VARIADIC s.%I) = 0', k.name), '') FROM behavior_columns(m) k
+            WHERE k.kind = 'array' AND m.options ->> 'missing' = 'drop'), '')
     FROM (SELECT unnest(behavior_roles(m)) UNION
         SELECT jsonb_array_elements_text(CASE m.options ->> 'missing' WHEN 'drop' THEN m.options -> 'features' ELSE '[]' END)) u(c);
 END;
@@ -230,7 +241,7 @@ END;
 COMMENT ON FUNCTION behavior_condition IS 'the condition of a row that a behavior model can be fitted on';
 
 CREATE FUNCTION behavior_count_query(m model) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT format('SELECT count(*) FROM %I.sample s WHERE NOT s.held_out AND %s', m.name, behavior_condition(m));
 END;
@@ -276,17 +287,45 @@ BEGIN ATOMIC
         m.name, condition, string_agg(format('(s.%1$I, s.%1$I::text COLLATE "C")', c.name), ', ' ORDER BY c.n),
         string_agg(format('SELECT %2$s AS n, s."text of %2$s" AS level, row_number() OVER (ORDER BY %3$s, s."text of %2$s") AS place
             FROM s WHERE s."is other than %2$s" = 0 AND s.%1$I IS NOT NULL', c.name, c.n, c.ordering), ' UNION ALL ' ORDER BY c.n))
-    FROM behavior_columns(m) c WHERE NOT c.is_number
+    FROM behavior_columns(m) c WHERE c.kind = 'category'
     HAVING count(*) > 0;
 END;
 
 COMMENT ON FUNCTION level_query IS 'the query of the levels that the categories of a behavior model have';
 
--- One feature after the other: the expressions of levels but for the first, or the
--- one that option reference names, and of numbers.  Without an intercept the first
--- column of levels has all of them.  Of part of the rows, a reference may be missing.
+-- The subscripts of a vector that are terms: the elements of an array, whose length
+-- is that of the first; or the ids that occur in a svec.
+CREATE FUNCTION vector_subscripts(m model, name text, kind text, condition text) RETURNS bigint[]
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    most CONSTANT integer := 10000;
+    subscripts bigint[];
+BEGIN
+    EXECUTE format(CASE kind WHEN 'array' THEN 'SELECT ARRAY(SELECT * FROM generate_series(1, least(f.length, $1 + 1)))
+                FROM (SELECT cardinality(s.%1$I) AS length FROM %2$I.sample s WHERE s.%1$I IS NOT NULL AND NOT s.held_out AND %3$s LIMIT 1) f'
+            ELSE 'SELECT array_agg(i.id ORDER BY i.id) FROM (
+                SELECT e.id FROM %2$I.sample s, LATERAL socrec.svec_unnest(s.%1$I) e WHERE NOT s.held_out AND %3$s GROUP BY e.id LIMIT $1 + 1) i' END,
+            name, m.name, condition)
+        INTO subscripts USING most;
+    IF kind = 'array' AND subscripts = '{}' THEN
+        RAISE array_subscript_error USING MESSAGE = format('column "%s" has an array without elements', name);
+    ELSIF cardinality(subscripts) > most THEN
+        RAISE program_limit_exceeded USING MESSAGE = format('column "%s" has more than %s %s', name, most, CASE kind WHEN 'array' THEN 'elements' ELSE 'ids' END),
+            HINT = CASE kind WHEN 'svec' THEN 'Leave rare ids out in the source, or sum the vectors up by categories.' END;
+    END IF;
+    RETURN coalesce(subscripts, '{}');
+END
+$$;
+
+COMMENT ON FUNCTION vector_subscripts IS 'the subscripts of a vector that are terms of a behavior model';
+
+-- One feature after the other, as terms: the column; or its levels but for the
+-- first, or the one that option reference names; or its subscripts.  Without an
+-- intercept the first column of levels has all of them.  Of part of the rows, a reference may be missing.
 CREATE FUNCTION behavior_terms(m model, condition text, is_part boolean)
-RETURNS TABLE (term text, level text, expression text)
+RETURNS TABLE (term text, level text, subscript bigint)
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -296,14 +335,14 @@ DECLARE
     -- Without an intercept levels need none to compare with, of one column.
     complete boolean := m.method <> 'conditional' AND NOT socrec.behavior_has_intercept(m);
 BEGIN
-    FOR c IN EXECUTE format('SELECT k.name, k.is_number, l.levels FROM socrec.behavior_columns($1) k LEFT JOIN (%s) l USING (n) ORDER BY k.n',
+    FOR c IN EXECUTE format('SELECT k.name, k.kind, l.levels FROM socrec.behavior_columns($1) k LEFT JOIN (%s) l USING (n) ORDER BY k.n',
         coalesce(socrec.level_query(m, condition), 'SELECT NULL::integer AS n, NULL::text[] AS levels')) USING m
     LOOP
-        term := c.name;
-        level := NULL;
-        IF c.is_number THEN
-            expression := format('s.%I', c.name);
-            RETURN NEXT;
+        IF c.kind IN ('array', 'svec') THEN
+            RETURN QUERY SELECT c.name, NULL::text, u FROM unnest(socrec.vector_subscripts(m, c.name, c.kind, condition)) u;
+            CONTINUE;
+        ELSIF c.kind = 'number' THEN
+            RETURN QUERY SELECT c.name, NULL::text, NULL::bigint;
             CONTINUE;
         END IF;
         base := coalesce(m.options -> 'reference' ->> c.name, CASE WHEN NOT complete THEN c.levels[1] END);
@@ -318,15 +357,19 @@ BEGIN
             RAISE invalid_parameter_value USING MESSAGE = format('column "%s" has no value "%s" to refer to', c.name, base),
                 HINT = 'Its values are: ' || socrec.some_values(c.levels);
         END IF;
-        FOREACH level IN ARRAY coalesce(array_remove(c.levels, base), '{}') LOOP
-            expression := format('(s.%I::text COLLATE "C" = %L)::integer', c.name, level);
-            RETURN NEXT;
-        END LOOP;
+        RETURN QUERY SELECT c.name, u, NULL::bigint FROM unnest(array_remove(c.levels, base)) u;
     END LOOP;
 END
 $$;
 
-COMMENT ON FUNCTION behavior_terms IS 'the features of a behavior model as terms, with their expressions';
+COMMENT ON FUNCTION behavior_terms IS 'the features of a behavior model as terms';
+
+-- A term as one word.
+CREATE FUNCTION term_name(term text, level text, subscript bigint) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN term || coalesce('=' || level, '') || coalesce('[' || subscript || ']', '');
+
+COMMENT ON FUNCTION term_name IS 'the name of a term of a behavior model: a column, column=level or column[subscript]';
 
 -- A list of values for a hint.
 CREATE FUNCTION some_values("values" text[]) RETURNS text
@@ -442,6 +485,7 @@ COMMENT ON FUNCTION check_choice_sets IS 'refuses choice sets that lie in severa
 CREATE TYPE behavior_fit AS (
     terms text[],
     levels text[],
+    subscripts bigint[],
     defaults double precision[],
     classes text[],
     row_count bigint,
@@ -480,40 +524,43 @@ DECLARE
     cluster CONSTANT text := 's.' || quote_ident(m.options ->> 'cluster');
     units CONSTANT text := concat_ws(', ', cluster, 's.' || quote_ident(m.options ->> 'choice_set'));
     query text;
-    expressions text[];
+    rows_clause text;
+    features text;
     counts bigint[];
 BEGIN
     PERFORM socrec.check_choice_sets(m);
     SELECT c.classes, c.counts, c.dropped INTO f.classes, counts, f.dropped_rows FROM socrec.behavior_classes(m, usable) c;
     f.row_count := (SELECT sum(c) FROM unnest(counts) c);
-    SELECT array_agg(t.term ORDER BY n), array_agg(t.level ORDER BY n), array_agg(t.expression ORDER BY n)
-        INTO f.terms, f.levels, expressions
-        FROM socrec.behavior_terms(m, usable, condition IS NOT NULL) WITH ORDINALITY t(term, level, expression, n);
-    IF expressions IS NULL THEN
+    SELECT array_agg(t.term ORDER BY n), array_agg(t.level ORDER BY n), array_agg(t.subscript ORDER BY n), '{}'
+        INTO f.terms, f.levels, f.subscripts, f.defaults
+        FROM socrec.behavior_terms(m, usable, condition IS NOT NULL) WITH ORDINALITY t(term, level, subscript, n);
+    IF f.terms IS NULL THEN
         RAISE invalid_parameter_value USING MESSAGE = 'no feature has more than one value';
     END IF;
+    rows_clause := format('%I.sample s, LATERAL (SELECT %s) x WHERE NOT s.held_out AND %s', m.name,
+        (SELECT string_agg(DISTINCT format('s.%I', t), ', ') FROM unnest(f.terms) t), usable);
+    features := format('socrec.row_features(%L::text[], %L::text[], %L::bigint[], ', f.terms, f.levels, f.subscripts);
     IF m.options ->> 'missing' = 'impute' THEN
         -- A missing value is the mean of what it could be; so of levels it is their shares.
-        EXECUTE format('SELECT ARRAY[%s] FROM %I.sample s WHERE NOT s.held_out AND %s',
-                (SELECT string_agg(format('coalesce(avg((%s)::float8), 0)', e), ', ' ORDER BY n) FROM unnest(expressions) WITH ORDINALITY u(e, n)),
-                m.name, usable)
+        EXECUTE format('SELECT socrec.feature_means(%s%L, x.*)) FROM %s', features, array_fill('NaN'::float8, ARRAY[cardinality(f.terms)]), rows_clause)
             INTO f.defaults;
-        expressions := ARRAY(SELECT format('coalesce((%s)::float8, %L::float8)', u.e, u.d)
-            FROM ROWS FROM (unnest(expressions), unnest(f.defaults)) WITH ORDINALITY u(e, d, n) ORDER BY u.n);
     END IF;
-    query := format('SELECT %1$s::float8, %2$s, %3$s::float8, %4$s::bigint, %5$s::bigint, %6$s FROM %7$I.sample s WHERE NOT s.held_out AND %8$s %9$s',
+    query := format('SELECT %1$s::float8, %2$s, %3$s::float8, %4$s::bigint, %5$s::bigint, %6$s FROM %7$s %8$s',
         CASE m.method WHEN 'multinomial' THEN format('(array_position(%L::text[], %s) - 1)', f.classes, socrec.behavior_outcome(m))
             ELSE socrec.behavior_outcome(m) || '::integer' END,
         socrec.behavior_weight(m, f.classes, counts), coalesce('s.' || quote_ident(m.options ->> 'offset'), '0'),
         coalesce('dense_rank() OVER (ORDER BY ' || nullif(units, '') || ')', 'NULL'), coalesce('dense_rank() OVER (ORDER BY ' || cluster || ')', 'NULL'),
-        CASE WHEN cardinality(expressions) > 1500 THEN 'ARRAY[' || array_to_string(expressions, ', ') || ']::float8[]'
-            ELSE array_to_string(expressions, ', ') END,
-        m.name, usable, CASE WHEN units <> '' THEN 'ORDER BY 4' ELSE '' END);
+        -- Numbers alone are read faster as columns.
+        CASE WHEN m.options ->> 'missing' = 'drop' AND num_nonnulls(VARIADIC f.levels) + num_nonnulls(VARIADIC f.subscripts) = 0
+            THEN (SELECT string_agg(format('s.%I', t), ', ' ORDER BY n) FROM unnest(f.terms) WITH ORDINALITY u(t, n))
+            ELSE format('%s%L, x.*)', features, f.defaults) END,
+        rows_clause, CASE WHEN units <> '' THEN 'ORDER BY 4' ELSE '' END);
     SELECT CASE WHEN has_intercept THEN '(intercept)'::text || f.terms ELSE f.terms END,
         CASE WHEN has_intercept THEN NULL::text || f.levels ELSE f.levels END,
-        CASE WHEN has_intercept AND f.defaults IS NOT NULL THEN 1::float8 || f.defaults ELSE f.defaults END,
+        CASE WHEN has_intercept THEN NULL::bigint || f.subscripts ELSE f.subscripts END,
+        CASE WHEN f.defaults <> '{}' THEN CASE WHEN has_intercept THEN 1::float8 || f.defaults ELSE f.defaults END END,
         f.classes, f.row_count, f.dropped_rows, r.* INTO f
-        FROM socrec.fit_regression(query, cardinality(expressions), m.method, cardinality(f.classes), has_intercept,
+        FROM socrec.fit_regression(query, cardinality(f.terms), m.method, cardinality(f.classes), has_intercept,
         m.options -> 'weight' <> 'null' OR m.options -> 'class_weight' <> '{}' OR (m.options ->> 'balanced')::boolean,
         m.options -> 'offset' <> 'null', (m.options ->> 'l1')::float8, (m.options ->> 'l2')::float8,
         (m.options ->> 'standardize')::boolean, (m.options ->> 'path')::integer, m.options ->> 'std_errors',
@@ -535,9 +582,9 @@ DECLARE
 BEGIN
     SELECT string_agg(DISTINCT name, ', ') FILTER (WHERE state = 1), string_agg(DISTINCT name, ', ') FILTER (WHERE state = 2)
         INTO collinear, separated
-        FROM (SELECT s.state, t.term || coalesce('=' || t.level, '') AS name
+        FROM (SELECT s.state, socrec.term_name(t.term, t.level, t.subscript) AS name
             FROM unnest(f.states) WITH ORDINALITY s(state, n)
-                JOIN unnest(f.terms, f.levels) WITH ORDINALITY t(term, level, n) ON t.n = (s.n - 1) % cardinality(f.terms) + 1) u;
+                JOIN unnest(f.terms, f.levels, f.subscripts) WITH ORDINALITY t(term, level, subscript, n) ON t.n = (s.n - 1) % cardinality(f.terms) + 1) u;
     IF collinear IS NOT NULL THEN
         IF m.options ->> 'collinear' = 'error' THEN
             RAISE data_exception USING MESSAGE = format('some features are constant or combinations of features before them: %s', collinear),
@@ -577,6 +624,7 @@ BEGIN
     s.classes := f.classes;
     s.terms := f.terms[first:];
     s.levels := f.levels[first:];
+    s.subscripts := f.subscripts[first:];
     s.defaults := coalesce(f.defaults[first:], '{}');
     IF m.method = 'multinomial' AND cardinality(f.estimates) < cardinality(f.classes) * p THEN
         s.intercepts := '{0}';
@@ -592,6 +640,7 @@ BEGIN
     IF has_offset THEN
         s.terms := s.terms || (m.options ->> 'offset');
         s.levels := s.levels || NULL::text;
+        s.subscripts := s.subscripts || NULL::bigint;
         s.defaults := CASE WHEN s.defaults <> '{}' THEN s.defaults || 0::float8 ELSE '{}' END;
     END IF;
 END
@@ -609,10 +658,11 @@ DECLARE
     f socrec.behavior_fit;
 BEGIN
     EXECUTE format('SELECT array_agg(c.term ORDER BY c.id) FILTER (WHERE c.id <= n.p), array_agg(c.level ORDER BY c.id) FILTER (WHERE c.id <= n.p),
+            array_agg(c.subscript ORDER BY c.id) FILTER (WHERE c.id <= n.p),
             CASE WHEN $1 THEN array_agg(c.imputed ORDER BY c.id) FILTER (WHERE c.id <= n.p) END, array_agg(c.estimate ORDER BY c.id), min(t.classes)
         FROM %1$I.coefficient c, %1$I.fit t,
             (SELECT count(*) / greatest(count(DISTINCT class), 1) AS p FROM %1$I.coefficient) n', m.name)
-        INTO f.terms, f.levels, f.defaults, f.estimates, f.classes USING m.options ->> 'missing' = 'impute';
+        INTO f.terms, f.levels, f.subscripts, f.defaults, f.estimates, f.classes USING m.options ->> 'missing' = 'impute';
     RETURN socrec.fitted_scorer(m, f);
 END
 $$;
@@ -627,9 +677,9 @@ SET search_path = pg_catalog, pg_temp
 SET extra_float_digits = 1
 BEGIN ATOMIC
     SELECT format(CASE m.method WHEN 'multinomial' THEN 'socrec.row_scores(%L::pg_catalog.float8[]' ELSE 'socrec.row_score(%L::pg_catalog.float8' END
-            || ', %L::pg_catalog.text[], %L::pg_catalog.text[], %L::pg_catalog.float8[], %L::pg_catalog.float8[], %s)',
+            || ', %L::pg_catalog.text[], %L::pg_catalog.text[], %L::pg_catalog.int8[], %L::pg_catalog.float8[], %L::pg_catalog.float8[], %s)',
         CASE m.method WHEN 'multinomial' THEN s.intercepts::text ELSE s.intercepts[1]::text END,
-        s.terms, s.levels, s.weights, s.defaults, "row");
+        s.terms, s.levels, s.subscripts, s.weights, s.defaults, "row");
 END;
 
 CREATE FUNCTION probability_expression(m model, s behavior_scorer, "row" text) RETURNS text

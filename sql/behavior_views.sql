@@ -8,12 +8,13 @@ SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT array_agg(format(t.statement, m.name) ORDER BY t.n) FROM unnest(ARRAY[
         'CREATE TABLE %1$I.coefficient (
-            id integer PRIMARY KEY, class text, term text NOT NULL, level text, estimate float8, std_error float8, z float8, p_value float8,
+            id integer PRIMARY KEY, class text, term text NOT NULL, level text, subscript bigint, estimate float8, std_error float8, z float8, p_value float8,
             odds_ratio float8, low float8, high float8, problem text, mean float8, standard_deviation float8, imputed float8)',
         'COMMENT ON TABLE %1$I.coefficient IS ''what was estimated: one row a term''',
         'COMMENT ON COLUMN %1$I.coefficient.class IS ''of family multinomial: against the reference class or, with l1, which has a row for that as well, by itself''',
         'COMMENT ON COLUMN %1$I.coefficient.term IS ''the column, or (intercept)''',
         'COMMENT ON COLUMN %1$I.coefficient.level IS ''its value that the estimate is for, against the value that has no row; null of numbers''',
+        'COMMENT ON COLUMN %1$I.coefficient.subscript IS ''of a vector: the element of an array, or the id of a svec''',
         'COMMENT ON COLUMN %1$I.coefficient.estimate IS ''what one more of the term adds to the log-odds; null if collinear''',
         'COMMENT ON COLUMN %1$I.coefficient.odds_ratio IS ''exp(estimate): what one more of the term multiplies the odds by''',
         'COMMENT ON COLUMN %1$I.coefficient.low IS ''lower end of the 95 %% confidence interval of the estimate''',
@@ -34,7 +35,7 @@ BEGIN ATOMIC
         'COMMENT ON COLUMN %1$I.fit.condition_number IS ''of the information matrix scaled to a diagonal of ones; above 30 terms are nearly collinear''',
         'COMMENT ON COLUMN %1$I.fit.executed IS ''where the passes ran: memory or query''',
         'CREATE TABLE %1$I.path (
-            step integer, l1 float8, log_likelihood float8, nonzero integer, class text, term text, level text, estimate float8)',
+            step integer, l1 float8, log_likelihood float8, nonzero integer, class text, term text, level text, subscript bigint, estimate float8)',
         'COMMENT ON TABLE %1$I.path IS ''estimates along falling l1 penalties, with option path''',
         'CREATE TABLE %1$I.version (
             version integer PRIMARY KEY, fitted_at timestamptz NOT NULL, fit_duration interval,
@@ -103,7 +104,8 @@ END;
 COMMENT ON FUNCTION behavior_view_statements IS 'the statements that create a behavior model''s views of metrics';
 
 -- The functions, which carry what was estimated.  They take a row of any type, which
--- a body of SQL-standard form cannot.
+-- a body of SQL-standard form cannot.  An unnest of several arrays is pg_catalog's, and
+-- can only be written without it.
 CREATE FUNCTION behavior_function_statements(m model, s behavior_scorer) RETURNS text[]
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -111,7 +113,8 @@ SET extra_float_digits = 1
 AS $$
 DECLARE
     scores text := socrec.score_expression(m, s, '$1');
-    features text := format('socrec.row_features(%L::pg_catalog.text[], %L::pg_catalog.text[], %L::pg_catalog.float8[], $1)', s.terms, s.levels, s.defaults);
+    terms text := format('%L::pg_catalog.text[], %L::pg_catalog.text[], %L::pg_catalog.int8[]', s.terms, s.levels, s.subscripts);
+    features text := format('socrec.row_features(%s, %L::pg_catalog.float8[], $1)', terms, s.defaults);
     statements text[];
 BEGIN
     statements := ARRAY[
@@ -128,31 +131,29 @@ BEGIN
                     s.classes, scores)),
             format('COMMENT ON FUNCTION %I.predict_class IS %L', m.name, 'the most probable class of a row'),
             format('CREATE OR REPLACE FUNCTION %I.explain(target anyelement)
-                RETURNS TABLE (class text, term text, level text, value float8, estimate float8, contribution float8)
+                RETURNS TABLE (class text, term text, level text, subscript bigint, value float8, estimate float8, contribution float8)
                 LANGUAGE sql STABLE PARALLEL SAFE ROWS 100 COST 100 AS %L', m.name,
-                format('SELECT c.class, ''(intercept)'', NULL::pg_catalog.text, 1::pg_catalog.float8, c.weight, c.weight
+                format('SELECT c.class, ''(intercept)'', NULL::pg_catalog.text, NULL::pg_catalog.int8, 1::pg_catalog.float8, c.weight, c.weight
                     FROM ROWS FROM (pg_catalog.unnest(%1$L::pg_catalog.text[]), pg_catalog.unnest(%2$L::pg_catalog.float8[])) WITH ORDINALITY c(class, weight, n)
-                    WHERE c.n OPERATOR(pg_catalog.>=) %8$s
+                    WHERE c.n OPERATOR(pg_catalog.>=) %7$s
                     UNION ALL
-                    SELECT c.class, t.term, t.level, t.value, w.weight, t.value OPERATOR(pg_catalog.*) w.weight
+                    SELECT c.class, t.term, t.level, t.subscript, t.value, w.weight, t.value OPERATOR(pg_catalog.*) w.weight
                     FROM pg_catalog.unnest(%1$L::pg_catalog.text[]) WITH ORDINALITY c(class, n),
-                        ROWS FROM (pg_catalog.unnest(%3$L::pg_catalog.text[]), pg_catalog.unnest(%4$L::pg_catalog.text[]), pg_catalog.unnest(%5$s))
-                            WITH ORDINALITY t(term, level, value, n),
-                        LATERAL (SELECT (%6$L::pg_catalog.float8[])[(c.n OPERATOR(pg_catalog.-) 1) OPERATOR(pg_catalog.*) %7$s OPERATOR(pg_catalog.+) t.n]) w(weight)
-                    WHERE c.n OPERATOR(pg_catalog.>=) %8$s AND (t.level IS NULL OR t.value OPERATOR(pg_catalog.<>) 0)',
-                    s.classes, s.intercepts, s.terms, s.levels, features, s.weights, cardinality(s.terms),
+                        unnest(%3$s, %4$s) WITH ORDINALITY t(term, level, subscript, value, n),
+                        LATERAL (SELECT (%5$L::pg_catalog.float8[])[(c.n OPERATOR(pg_catalog.-) 1) OPERATOR(pg_catalog.*) %6$s OPERATOR(pg_catalog.+) t.n]) w(weight)
+                    WHERE c.n OPERATOR(pg_catalog.>=) %7$s AND (t.level IS NULL AND t.subscript IS NULL OR t.value OPERATOR(pg_catalog.<>) 0)',
+                    s.classes, s.intercepts, terms, features, s.weights, cardinality(s.terms),
                     -- Without l1 the first is the reference, which has no coefficients.
                     CASE WHEN (m.options ->> 'l1')::float8 > 0 THEN 1 ELSE 2 END))];
     ELSE
         statements := statements || format('CREATE OR REPLACE FUNCTION %I.explain(target anyelement)
-            RETURNS TABLE (term text, level text, value float8, estimate float8, contribution float8)
+            RETURNS TABLE (term text, level text, subscript bigint, value float8, estimate float8, contribution float8)
             LANGUAGE sql STABLE PARALLEL SAFE ROWS 20 COST 100 AS %L', m.name,
-            format('SELECT ''(intercept)'', NULL::pg_catalog.text, 1::pg_catalog.float8, i.i, i.i FROM (SELECT %1$L::pg_catalog.float8) i(i) WHERE %2$L
+            format('SELECT ''(intercept)'', NULL::pg_catalog.text, NULL::pg_catalog.int8, 1::pg_catalog.float8, i.i, i.i FROM (SELECT %1$L::pg_catalog.float8) i(i) WHERE %2$L
                 UNION ALL
-                SELECT t.term, t.level, t.value, t.weight, t.value OPERATOR(pg_catalog.*) t.weight
-                FROM ROWS FROM (pg_catalog.unnest(%3$L::pg_catalog.text[]), pg_catalog.unnest(%4$L::pg_catalog.text[]), pg_catalog.unnest(%5$s),
-                    pg_catalog.unnest(%6$L::pg_catalog.float8[])) t(term, level, value, weight)
-                WHERE t.level IS NULL OR t.value OPERATOR(pg_catalog.<>) 0', s.intercepts[1], m.method = 'logistic', s.terms, s.levels, features, s.weights));
+                SELECT t.term, t.level, t.subscript, t.value, t.weight, t.value OPERATOR(pg_catalog.*) t.weight
+                FROM unnest(%3$s, %4$s, %5$L::pg_catalog.float8[]) t(term, level, subscript, value, weight)
+                WHERE t.level IS NULL AND t.subscript IS NULL OR t.value OPERATOR(pg_catalog.<>) 0', s.intercepts[1], m.method = 'logistic', terms, features, s.weights));
     END IF;
     RETURN statements || format('COMMENT ON FUNCTION %I.explain IS %L', m.name, 'what each term adds to the score of a row, before it becomes a probability');
 END
@@ -182,27 +183,27 @@ BEGIN
     EXECUTE format('DELETE FROM %I.fit', m.name);
     EXECUTE format('DELETE FROM %I.path', m.name);
     EXECUTE format('INSERT INTO %I.coefficient
-            SELECT e.id, ($4)[(e.id - 1) / $9 + 1], t.term, t.level, e.estimate, e.std_error, e.estimate / e.std_error,
+            SELECT e.id, ($4)[(e.id - 1) / $9 + 1], t.term, t.level, t.subscript, e.estimate, e.std_error, e.estimate / e.std_error,
                 socrec.chi_square_p_value((e.estimate / e.std_error) ^ 2, 1), CASE WHEN abs(e.estimate) < 700 THEN exp(e.estimate) END,
                 e.estimate - $10 * e.std_error, e.estimate + $10 * e.std_error,
                 CASE e.state WHEN 1 THEN ''collinear'' WHEN 2 THEN ''separated'' WHEN 3 THEN ''undecided'' END, t.mean, t.deviation, t.imputed
             FROM (SELECT u.n::integer AS id, u.state, CASE WHEN u.state <> 1 THEN u.estimate END AS estimate, u.std_error
                     FROM ROWS FROM (unnest($5), unnest($6), unnest($11)) WITH ORDINALITY u(estimate, std_error, state, n)) e
-                JOIN ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($7), unnest($8)) WITH ORDINALITY t(term, level, imputed, mean, deviation, n)
+                JOIN unnest($1, $2, $12, $3, $7, $8) WITH ORDINALITY t(term, level, subscript, imputed, mean, deviation, n)
                     ON t.n = (e.id - 1) %% $9 + 1', m.name)
-        USING f.terms, f.levels, f.defaults, classes, f.estimates, f.std_errors, f.means, f.deviations, p, bound, f.states;
+        USING f.terms, f.levels, f.defaults, classes, f.estimates, f.std_errors, f.means, f.deviations, p, bound, f.states, f.subscripts;
     EXECUTE format('INSERT INTO %I.fit VALUES ($1.method, CASE WHEN $1.method <> ''conditional'' THEN $2.classes END, $2.n, $2.row_count, $2.dropped_rows, $3,
             $2.log_likelihood, $2.null_log_likelihood, 1 - $2.log_likelihood / nullif($2.null_log_likelihood, 0),
             2 * $3 - 2 * $2.log_likelihood, $3 * ln($2.n) - 2 * $2.log_likelihood,
             $2.iterations, $2.passes, $2.converged, $2.gradient_norm, $2.condition_number, $2.executed)', m.name)
         USING m, f, fitted;
     EXECUTE format('INSERT INTO %I.path
-            SELECT s.step, s.l1, s.log_likelihood, sum((e.estimate <> 0)::integer) OVER (PARTITION BY s.step), ($6)[(i.id - 1) / $7 + 1], t.term, t.level, e.estimate
+            SELECT s.step, s.l1, s.log_likelihood, sum((e.estimate <> 0)::integer) OVER (PARTITION BY s.step), ($6)[(i.id - 1) / $7 + 1], t.term, t.level, t.subscript, e.estimate
             FROM ROWS FROM (unnest($3), unnest($4)) WITH ORDINALITY s(l1, log_likelihood, step)
                 CROSS JOIN generate_series(1, $8) i(id)
-                JOIN ROWS FROM (unnest($1), unnest($2)) WITH ORDINALITY t(term, level, n) ON t.n = (i.id - 1) %% $7 + 1
+                JOIN unnest($1, $2, $9) WITH ORDINALITY t(term, level, subscript, n) ON t.n = (i.id - 1) %% $7 + 1
                 CROSS JOIN LATERAL (SELECT ($5)[(s.step - 1) * $8 + i.id]) e(estimate)', m.name)
-        USING f.terms, f.levels, f.path_l1, f.path_log_likelihood, f.path_estimates, classes, p, cardinality(f.estimates);
+        USING f.terms, f.levels, f.path_l1, f.path_log_likelihood, f.path_estimates, classes, p, cardinality(f.estimates), f.subscripts;
     PERFORM socrec.execute_all(socrec.behavior_function_statements(m, socrec.fitted_scorer(m, f)));
 END
 $$;
@@ -262,14 +263,14 @@ BEGIN
     IF FOUND THEN
         RAISE datatype_mismatch USING MESSAGE = format('the %s "%s" is of type %s, not a number', bad.role, bad.attname, format_type(bad.atttypid, NULL));
     END IF;
-    SELECT u.name, u.option, c.name IS NOT NULL AS is_feature INTO bad
+    SELECT u.name, u.option, CASE c.kind WHEN 'number' THEN c.kind ELSE 'vector' END AS kind, c.name IS NOT NULL AS is_feature INTO bad
         FROM (SELECT jsonb_array_elements_text(m.options -> 'categorical') AS name, 'categorical' AS option
             UNION ALL SELECT jsonb_object_keys(m.options -> 'reference'), 'reference') u
             LEFT JOIN socrec.behavior_columns(m) c ON c.name = u.name
-        WHERE c.name IS NULL OR u.option = 'reference' AND c.is_number LIMIT 1;
+        WHERE c.name IS NULL OR u.option = 'reference' AND c.kind <> 'category' LIMIT 1;
     IF FOUND THEN
-        RAISE undefined_column USING MESSAGE = format(CASE WHEN bad.is_feature THEN 'feature "%s" is a number, which has no levels to refer to'
-                ELSE 'option "%2$s" names "%1$s", which is not a feature' END, bad.name, bad.option),
+        RAISE undefined_column USING MESSAGE = format(CASE WHEN bad.is_feature THEN 'feature "%1$s" is a %3$s, which has no levels to refer to'
+                ELSE 'option "%2$s" names "%1$s", which is not a feature' END, bad.name, bad.option, bad.kind),
             HINT = CASE WHEN bad.is_feature THEN 'Option "categorical" makes a category of it.'
                 ELSE 'Features are: ' || socrec.some_values(ARRAY(SELECT jsonb_array_elements_text(m.options -> 'features'))) END;
     END IF;
@@ -360,8 +361,8 @@ BEGIN
     END IF;
     EXECUTE format('SELECT s.n AS n, l.n AS m, s.log_likelihood AS a, l.log_likelihood AS b, l.parameters - s.parameters AS df,
             s.family = l.family AND s.classes IS NOT DISTINCT FROM l.classes AS same,
-            (SELECT string_agg(c.term || coalesce(''='' || c.level, ''''), '', '' ORDER BY c.id) FROM %1$I.coefficient c WHERE NOT EXISTS (
-                SELECT FROM %2$I.coefficient d WHERE (d.class, d.term, d.level) IS NOT DISTINCT FROM (c.class, c.term, c.level))) AS others
+            (SELECT string_agg(socrec.term_name(c.term, c.level, c.subscript), '', '' ORDER BY c.id) FROM %1$I.coefficient c WHERE NOT EXISTS (
+                SELECT FROM %2$I.coefficient d WHERE (d.class, d.term, d.level, d.subscript) IS NOT DISTINCT FROM (c.class, c.term, c.level, c.subscript))) AS others
         FROM %1$I.fit s, %2$I.fit l', smaller, larger) INTO r;
     IF NOT r.same OR r.n <> r.m OR a.target_column <> b.target_column OR r.others IS NOT NULL OR r.df <= 0 THEN
         RAISE invalid_parameter_value USING MESSAGE = format('model "%s" is not nested in "%s"', smaller, larger),

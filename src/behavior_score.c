@@ -3,53 +3,104 @@
  *		The features of a row, whatever its type, by the names of its columns, and
  *		what a model says to them.
  *
- * A feature is a column of numbers or, with a level, whether a column has the value
- * that is written so.
+ * A model has terms, and those of a column lie side by side: one of a column of
+ * numbers; one for each level of a category, which is 1 where the column has the value
+ * that is written so; one for each subscript of a vector, the elements of an array
+ * or the ids of a svec.  Of a row the terms are listed that can be other than 0: so a
+ * category takes one, and a svec those ids that it has.
  */
 #include "postgres.h"
 
 #include <math.h>
 
 #include "access/htup_details.h"
+#include "access/tupmacs.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 #include "utils/typcache.h"
 
 #include "query.h"
 #include "socrec.h"
+#include "sums.h"
+#include "svec.h"
 
-/* Where a feature comes from. */
-typedef struct Feature
+/* The arguments that say what the terms are, in this order. */
+enum
 {
-	char *column;
-	char *level; /* NULL: a number */
-	int level_length;
+	TERM_COLUMNS,
+	TERM_LEVELS,
+	TERM_SUBSCRIPTS,
+	N_TERM_ARGUMENTS
+};
+
+/* A value of a category. */
+typedef struct Level
+{
+	char *text;
+	int length;
+	int term;
+} Level;
+
+/* A column of rows, and its terms. */
+typedef struct TermColumn
+{
+	char *name;
+	int first; /* its terms are first ... first + n - 1 */
+	int n;
+	Level *levels; /* of a category, n by length and bytes; NULL of others */
+	int64 *ids;    /* of a vector, n ascending; NULL of others */
 	int attribute; /* place in the row, from 0 */
-} Feature;
+	Oid type;      /* domains resolved */
+	FmgrInfo output;
+	Oid element; /* of an array: of what type elements are, and how they are stored */
+	int16 element_length;
+	bool element_by_value;
+	char element_align;
+} TermColumn;
 
 /* What is kept between rows. */
 typedef struct RowReader
 {
-	MemoryContext context;   /* of everything here */
-	ArrayType *arguments[2]; /* columns and levels that the features were made of */
-	int n;
-	Feature *features;
+	MemoryContext context; /* of everything here */
+	ArrayType *arguments[N_TERM_ARGUMENTS];
+	int n; /* terms */
+	int n_columns;
+	TermColumn *columns;
 	Oid row_type;
 	int32 row_modifier;
 	TupleDesc desc;
-	Oid *types;        /* of the row's columns, domains resolved */
-	FmgrInfo *outputs; /* of columns with levels */
-	Datum *values;     /* of the row at hand */
+	Datum *values; /* of the row at hand */
 	bool *nulls;
+	int n_present; /* terms of it that can be other than 0, with what they are */
+	int *present;
+	double *x;
 } RowReader;
 
 static bool
 same_array(const ArrayType *a, const ArrayType *b)
 {
 	return VARSIZE(a) == VARSIZE(b) && memcmp(a, b, VARSIZE(a)) == 0;
+}
+
+static int
+compare_text(const char *a, int a_length, const char *b, int b_length)
+{
+	return a_length != b_length ? (a_length > b_length) - (a_length < b_length)
+								: memcmp(a, b, a_length);
+}
+
+static int
+compare_levels(const void *a, const void *b)
+{
+	const Level *x = a;
+	const Level *y = b;
+
+	return compare_text(x->text, x->length, y->text, y->length);
 }
 
 /*
@@ -68,30 +119,80 @@ check_row(FunctionCallInfo fcinfo)
 }
 
 /*
- * A reader for the columns and levels that are the given arguments, made once
- * unless they differ.
+ * The terms as columns, from their names, levels and subscripts.
+ */
+static void
+make_columns(RowReader *reader, Datum *const *values, bool *const *nulls)
+{
+	Level *levels = palloc(Max(reader->n, 1) * sizeof(Level));
+	int64 *ids = palloc(Max(reader->n, 1) * sizeof(int64));
+	TermColumn *column = NULL;
+
+	reader->columns = palloc0(Max(reader->n, 1) * sizeof(TermColumn));
+	for (int i = 0; i < reader->n; i++)
+	{
+		bool has_level = !nulls[TERM_LEVELS][i];
+		bool has_id = !nulls[TERM_SUBSCRIPTS][i];
+		int64 id = has_id ? DatumGetInt64(values[TERM_SUBSCRIPTS][i]) : 0;
+		char *name;
+
+		if (nulls[TERM_COLUMNS][i] || (has_level && has_id))
+			invalid_argument("term %d has no column, or both a level and a subscript", i + 1);
+		name = TextDatumGetCString(values[TERM_COLUMNS][i]);
+		if (column == NULL || strcmp(column->name, name) != 0 || !(has_level || has_id) ||
+			has_level != (column->levels != NULL) || has_id != (column->ids != NULL) ||
+			(has_id && id <= column->ids[column->n - 1]))
+		{
+			column = &reader->columns[reader->n_columns++];
+			column->name = name;
+			column->first = i;
+			column->levels = has_level ? levels + i : NULL;
+			column->ids = has_id ? ids + i : NULL;
+		}
+		if (has_level)
+		{
+			char *level = TextDatumGetCString(values[TERM_LEVELS][i]);
+
+			levels[i] = (Level){level, (int) strlen(level), i};
+		}
+		ids[i] = id;
+		column->n++;
+	}
+	for (int c = 0; c < reader->n_columns; c++)
+		if (reader->columns[c].levels != NULL)
+			qsort(reader->columns[c].levels, reader->columns[c].n, sizeof(Level), compare_levels);
+}
+
+/*
+ * A reader for the terms that the arguments from this one on say, made once unless
+ * they differ.
  */
 static RowReader *
 get_reader(FunctionCallInfo fcinfo, int argument)
 {
+	static const Oid types[] = {TEXTOID, TEXTOID, INT8OID};
 	RowReader *reader = fcinfo->flinfo->fn_extra;
-	ArrayType *arrays[2];
-	Datum *texts[2];
-	bool *nulls[2];
-	int n[2];
+	ArrayType *arrays[N_TERM_ARGUMENTS];
+	Datum *values[N_TERM_ARGUMENTS];
+	bool *nulls[N_TERM_ARGUMENTS];
+	int n[N_TERM_ARGUMENTS];
+	bool same = reader != NULL;
 	MemoryContext old;
 
-	if (reader != NULL && get_fn_expr_arg_stable(fcinfo->flinfo, argument) &&
-		get_fn_expr_arg_stable(fcinfo->flinfo, argument + 1))
+	for (int i = 0; i < N_TERM_ARGUMENTS && same; i++)
+		same = get_fn_expr_arg_stable(fcinfo->flinfo, argument + i);
+	if (same)
 		return reader;
 	if (reader == NULL)
 		check_row(fcinfo);
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < N_TERM_ARGUMENTS; i++)
 		arrays[i] = PG_GETARG_ARRAYTYPE_P(argument + i);
 	if (reader != NULL)
 	{
-		if (same_array(arrays[0], reader->arguments[0]) &&
-			same_array(arrays[1], reader->arguments[1]))
+		same = true;
+		for (int i = 0; i < N_TERM_ARGUMENTS && same; i++)
+			same = same_array(arrays[i], reader->arguments[i]);
+		if (same)
 			return reader;
 		fcinfo->flinfo->fn_extra = NULL;
 		MemoryContextDelete(reader->context);
@@ -100,34 +201,83 @@ get_reader(FunctionCallInfo fcinfo, int argument)
 		AllocSetContextCreate(fcinfo->flinfo->fn_mcxt, "socrec row reader", ALLOCSET_SMALL_SIZES));
 	reader = palloc0(sizeof(RowReader));
 	reader->context = CurrentMemoryContext;
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < N_TERM_ARGUMENTS; i++)
 	{
 		reader->arguments[i] = (ArrayType *) palloc(VARSIZE(arrays[i]));
 		memcpy(reader->arguments[i], arrays[i], VARSIZE(arrays[i]));
-		deconstruct_array(arrays[i], TEXTOID, -1, false, TYPALIGN_INT, &texts[i], &nulls[i], &n[i]);
+		if (types[i] == TEXTOID)
+			deconstruct_array(arrays[i], TEXTOID, -1, false, TYPALIGN_INT, &values[i], &nulls[i],
+							  &n[i]);
+		else
+			deconstruct_array(arrays[i], INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE,
+							  &values[i], &nulls[i], &n[i]);
+		if (n[i] != n[0])
+			invalid_argument("%d columns do not have %d levels or subscripts", n[0], n[i]);
 	}
-	if (n[0] != n[1])
-		invalid_argument("%d columns do not have %d levels", n[0], n[1]);
 	reader->n = n[0];
-	reader->features = palloc0(Max(n[0], 1) * sizeof(Feature));
-	for (int i = 0; i < reader->n; i++)
-	{
-		if (nulls[0][i])
-			invalid_argument("column %d is null", i + 1);
-		reader->features[i].column = TextDatumGetCString(texts[0][i]);
-		if (!nulls[1][i])
-		{
-			reader->features[i].level = TextDatumGetCString(texts[1][i]);
-			reader->features[i].level_length = (int) strlen(reader->features[i].level);
-		}
-	}
+	reader->present = palloc(Max(reader->n, 1) * sizeof(int));
+	reader->x = palloc(Max(reader->n, 1) * sizeof(double));
+	make_columns(reader, values, nulls);
 	MemoryContextSwitchTo(old);
 	fcinfo->flinfo->fn_extra = reader;
 	return reader;
 }
 
+static bool
+is_svec(Oid type)
+{
+	return type == GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("svec"),
+								   ObjectIdGetDatum(get_namespace_oid("socrec", true)));
+}
+
 /*
- * Find the features in rows of a type.
+ * Can a column of this type have such terms?  What is to be known of the type, too.
+ */
+static void
+match_type(RowReader *reader, TermColumn *column, Oid type)
+{
+	Oid output;
+	bool is_varlena;
+
+	column->type = getBaseType(type);
+	column->element = InvalidOid;
+	if (column->levels != NULL)
+	{
+		getTypeOutputInfo(column->type, &output, &is_varlena);
+		fmgr_info_cxt(output, &column->output, reader->context);
+	}
+	else if (column->ids == NULL)
+	{
+		if (!query_is_number(column->type))
+			ereport(ERROR,
+					(errcode(ERRCODE_DATATYPE_MISMATCH),
+					 errmsg("column \"%s\" is of type %s, not a number", column->name,
+							format_type_be(type)),
+					 errhint("The model was fitted on numbers: cast the column, NULL as well.")));
+	}
+	else if (!is_svec(column->type))
+	{
+		column->element = get_element_type(column->type);
+		if (OidIsValid(column->element))
+			column->element = getBaseType(column->element);
+		if (!query_is_number(column->element))
+			ereport(ERROR,
+					(errcode(ERRCODE_DATATYPE_MISMATCH),
+					 errmsg("column \"%s\" is of type %s, neither an array of numbers nor a svec",
+							column->name, format_type_be(type))));
+		if (column->ids[0] != 1 || column->ids[column->n - 1] != column->n)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATATYPE_MISMATCH),
+					 errmsg("column \"%s\" is of type %s, not a svec as in the rows that the "
+							"model was fitted on",
+							column->name, format_type_be(type))));
+		get_typlenbyvalalign(column->element, &column->element_length, &column->element_by_value,
+							 &column->element_align);
+	}
+}
+
+/*
+ * Find the columns in rows of a type.
  */
 static void
 match_columns(RowReader *reader, Oid type, int32 modifier)
@@ -136,111 +286,197 @@ match_columns(RowReader *reader, Oid type, int32 modifier)
 	TupleDesc desc = lookup_rowtype_tupdesc_copy(type, modifier);
 
 	reader->desc = desc;
-	reader->types = palloc(desc->natts * sizeof(Oid));
-	reader->outputs = palloc0(desc->natts * sizeof(FmgrInfo));
 	reader->values = palloc(desc->natts * sizeof(Datum));
 	reader->nulls = palloc(desc->natts * sizeof(bool));
-	for (int a = 0; a < desc->natts; a++)
-		reader->types[a] = getBaseType(TupleDescAttr(desc, a)->atttypid);
-	for (int i = 0; i < reader->n; i++)
+	for (int c = 0; c < reader->n_columns; c++)
 	{
-		Feature *feature = &reader->features[i];
+		TermColumn *column = &reader->columns[c];
 		int a = 0;
 
 		while (a < desc->natts &&
 			   (TupleDescAttr(desc, a)->attisdropped ||
-				strcmp(NameStr(TupleDescAttr(desc, a)->attname), feature->column) != 0))
+				strcmp(NameStr(TupleDescAttr(desc, a)->attname), column->name) != 0))
 			a++;
 		if (a == desc->natts)
 			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
-							errmsg("the row has no column \"%s\"", feature->column),
+							errmsg("the row has no column \"%s\"", column->name),
 							errhint("A row to score has the columns that the model was fitted on, "
 									"by the same names.")));
-		feature->attribute = a;
-		if (feature->level == NULL && !query_is_number(reader->types[a]))
-			ereport(ERROR,
-					(errcode(ERRCODE_DATATYPE_MISMATCH),
-					 errmsg("column \"%s\" is of type %s, not a number", feature->column,
-							format_type_be(TupleDescAttr(desc, a)->atttypid)),
-					 errhint("The model was fitted on numbers: cast the column, NULL as well.")));
-		if (feature->level != NULL && reader->outputs[a].fn_oid == InvalidOid)
-		{
-			Oid output;
-			bool is_varlena;
-
-			getTypeOutputInfo(reader->types[a], &output, &is_varlena);
-			fmgr_info_cxt(output, &reader->outputs[a], reader->context);
-		}
+		column->attribute = a;
+		match_type(reader, column, TupleDescAttr(desc, a)->atttypid);
 	}
 	reader->row_type = type;
 	reader->row_modifier = modifier;
 	MemoryContextSwitchTo(old);
 }
 
-/*
- * The value of a column as a cast to text gives it.
- */
-static char *
-value_text(RowReader *reader, int attribute, int *length)
+static inline void
+add_present(RowReader *reader, int term, double value)
 {
-	Oid type = reader->types[attribute];
-	char *text;
+	reader->present[reader->n_present] = term;
+	reader->x[reader->n_present++] = value;
+}
 
-	if (type == BOOLOID)
-		text = DatumGetBool(reader->values[attribute]) ? "true" : "false";
-	else
-		text = OutputFunctionCall(&reader->outputs[attribute], reader->values[attribute]);
-	*length = (int) strlen(text);
-	while (type == BPCHAROID && *length > 0 && text[*length - 1] == ' ')
-		(*length)--;
-	return text;
+static void
+add_number(RowReader *reader, const TermColumn *column, int term, double value)
+{
+	if (unlikely(!isfinite(value)))
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("value %g of column \"%s\" is not a finite number", value, column->name),
+				 errhint("Leave such rows out, or make the value null.")));
+	add_present(reader, term, value);
 }
 
 /*
- * The features of a row, into x.  A missing value has the default, where there are
- * defaults; false when there are none.
+ * The term of the level that a value is, as a cast to text writes it.
+ */
+static void
+add_level(RowReader *reader, TermColumn *column, Datum value)
+{
+	const char *text;
+	int length;
+	int low = 0;
+	int high = column->n;
+
+	if (column->type == BOOLOID)
+		text = DatumGetBool(value) ? "true" : "false";
+	else
+		text = OutputFunctionCall(&column->output, value);
+	length = (int) strlen(text);
+	while (column->type == BPCHAROID && length > 0 && text[length - 1] == ' ')
+		length--;
+	while (low < high)
+	{
+		int middle = (low + high) / 2;
+		const Level *level = &column->levels[middle];
+		int order = compare_text(text, length, level->text, level->length);
+
+		if (order == 0)
+		{
+			add_present(reader, level->term, 1);
+			return;
+		}
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+}
+
+/*
+ * The elements of an array.  False when one is missing, without defaults.
  */
 static bool
-read_features(RowReader *reader, HeapTupleHeader row, const double *defaults, double *x)
+add_elements(RowReader *reader, const TermColumn *column, Datum value, const double *defaults)
+{
+	ArrayType *array = DatumGetArrayTypeP(value);
+	const bits8 *bitmap = ARR_NULLBITMAP(array);
+	const char *next = ARR_DATA_PTR(array);
+	int n = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+	bool complete = true;
+
+	if (ARR_NDIM(array) > 1)
+		ereport(ERROR, (errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+						errmsg("column \"%s\" has an array of %d dimensions, not one", column->name,
+							   ARR_NDIM(array))));
+	if (n != column->n)
+		ereport(ERROR, (errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+						errmsg("column \"%s\" has an array of %d elements, not %d", column->name, n,
+							   column->n),
+						errhint("A model takes arrays of one length, that of its fit.")));
+	for (int i = 0; i < n && complete; i++)
+	{
+		int term = column->first + i;
+
+		if (bitmap != NULL && !(bitmap[i / 8] & (1 << (i % 8))))
+		{
+			complete = defaults != NULL;
+			if (complete)
+				add_present(reader, term, defaults[term]);
+			continue;
+		}
+		add_number(reader, column, term,
+				   query_number(fetch_att(next, column->element_by_value, column->element_length),
+								column->element));
+		next = att_addlength_pointer(next, column->element_length, next);
+		next = (const char *) att_align_nominal(next, column->element_align);
+	}
+	if ((Pointer) array != DatumGetPointer(value))
+		pfree(array);
+	return complete;
+}
+
+/*
+ * Those ids of a sparse vector that are terms.
+ */
+static void
+add_ids(RowReader *reader, const TermColumn *column, Datum value)
+{
+	SVec *v = DatumGetSVecP(value);
+	SparseView terms = {.n = column->n, .ids64 = column->ids};
+	SparseView row = svec_view(v);
+	SparseCursor cursor = {0, 0};
+	SparseMatch matches[SPARSE_MATCHES];
+	int n;
+
+	while ((n = sparse_next_matches(terms, row, &cursor, matches)) > 0)
+		for (int i = 0; i < n; i++)
+			add_present(reader, column->first + matches[i].a, row.weights[matches[i].b]);
+	if ((Pointer) v != DatumGetPointer(value))
+		pfree(v);
+}
+
+/*
+ * List the terms of a row that can be other than 0.  A missing value has the
+ * defaults of its terms, where there are defaults; false when there are none.
+ */
+static bool
+read_row(RowReader *reader, HeapTupleHeader row, const double *defaults)
 {
 	HeapTupleData tuple = {.t_len = HeapTupleHeaderGetDatumLength(row), .t_data = row};
-	const char *text = NULL;
-	int text_attribute = -1;
-	int length = 0;
 
 	if (reader->desc == NULL || HeapTupleHeaderGetTypeId(row) != reader->row_type ||
 		HeapTupleHeaderGetTypMod(row) != reader->row_modifier)
 		match_columns(reader, HeapTupleHeaderGetTypeId(row), HeapTupleHeaderGetTypMod(row));
 	heap_deform_tuple(&tuple, reader->desc, reader->values, reader->nulls);
-	for (int i = 0; i < reader->n; i++)
+	reader->n_present = 0;
+	for (int c = 0; c < reader->n_columns; c++)
 	{
-		const Feature *feature = &reader->features[i];
-		int a = feature->attribute;
+		TermColumn *column = &reader->columns[c];
+		Datum value = reader->values[column->attribute];
 
-		if (reader->nulls[a])
+		if (reader->nulls[column->attribute])
 		{
 			if (defaults == NULL)
 				return false;
-			x[i] = defaults[i];
+			for (int i = column->first; i < column->first + column->n; i++)
+				add_present(reader, i, defaults[i]);
 		}
-		else if (feature->level == NULL)
+		else if (column->levels != NULL)
+			add_level(reader, column, value);
+		else if (column->ids == NULL)
+			add_number(reader, column, column->first, query_number(value, column->type));
+		else if (OidIsValid(column->element))
 		{
-			x[i] = query_number(reader->values[a], reader->types[a]);
-			if (!isfinite(x[i]))
-				ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-								errmsg("value %g of column \"%s\" is not a finite number", x[i],
-									   feature->column)));
+			if (!add_elements(reader, column, value, defaults))
+				return false;
 		}
 		else
-		{
-			/* Levels of one column lie side by side. */
-			if (text_attribute != a)
-				text = value_text(reader, a, &length);
-			text_attribute = a;
-			x[i] = length == feature->level_length && memcmp(text, feature->level, length) == 0;
-		}
+			add_ids(reader, column, value);
 	}
 	return true;
+}
+
+/*
+ * The score of the row that was read by one vector of weights.
+ */
+static double
+weigh(const RowReader *reader, double intercept, const double *weights)
+{
+	for (int i = 0; i < reader->n_present; i++)
+		intercept += weights[reader->present[i]] * reader->x[i];
+	return intercept;
 }
 
 /*
@@ -260,55 +496,51 @@ numbers_argument(FunctionCallInfo fcinfo, int argument, int n, const char *name)
 }
 
 /*
- * row_features(columns text[], levels text[], defaults double precision[], row
- * anyelement): NULL when a value is missing and there are no defaults.
+ * row_features(columns text[], levels text[], subscripts bigint[], defaults double
+ * precision[], row anyelement): NULL when a value is missing and there are no defaults.
  */
 PG_FUNCTION_INFO_V1(socrec_row_features);
 Datum
 socrec_row_features(PG_FUNCTION_ARGS)
 {
 	RowReader *reader = get_reader(fcinfo, 0);
-	const double *defaults = numbers_argument(fcinfo, 2, reader->n, "defaults");
-	double *x = palloc(Max(reader->n, 1) * sizeof(double));
-	Datum *elements = palloc(Max(reader->n, 1) * sizeof(Datum));
+	const double *defaults = numbers_argument(fcinfo, 3, reader->n, "defaults");
+	ArrayType *result;
 
-	if (!read_features(reader, PG_GETARG_HEAPTUPLEHEADER(3), defaults, x))
+	if (!read_row(reader, PG_GETARG_HEAPTUPLEHEADER(4), defaults))
 		PG_RETURN_NULL();
-	for (int i = 0; i < reader->n; i++)
-		elements[i] = Float8GetDatum(x[i]);
-	PG_RETURN_ARRAYTYPE_P(construct_array(elements, reader->n, FLOAT8OID, sizeof(float8),
-										  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	if (reader->n == 0)
+		PG_RETURN_ARRAYTYPE_P(construct_empty_array(FLOAT8OID));
+	result = sums_make(reader->n);
+	for (int i = 0; i < reader->n_present; i++)
+		((double *) ARR_DATA_PTR(result))[reader->present[i]] = reader->x[i];
+	PG_RETURN_ARRAYTYPE_P(result);
 }
 
 /*
- * row_score(intercept double precision, columns text[], levels text[], weights
- * double precision[], defaults double precision[], row anyelement): intercept plus
- * the sum of weight times feature.
+ * row_score(intercept double precision, columns text[], levels text[], subscripts
+ * bigint[], weights double precision[], defaults double precision[], row anyelement):
+ * intercept plus the sum of weight times feature.
  */
 PG_FUNCTION_INFO_V1(socrec_row_score);
 Datum
 socrec_row_score(PG_FUNCTION_ARGS)
 {
 	RowReader *reader = get_reader(fcinfo, 1);
-	const double *weights = numbers_argument(fcinfo, 3, reader->n, "weights");
-	const double *defaults = numbers_argument(fcinfo, 4, reader->n, "defaults");
-	double few[64];
-	double *x = reader->n <= lengthof(few) ? few : palloc(reader->n * sizeof(double));
-	double score = PG_GETARG_FLOAT8(0);
+	const double *weights = numbers_argument(fcinfo, 4, reader->n, "weights");
+	const double *defaults = numbers_argument(fcinfo, 5, reader->n, "defaults");
 
 	if (weights == NULL && reader->n > 0)
 		invalid_argument("weights are missing");
-	if (!read_features(reader, PG_GETARG_HEAPTUPLEHEADER(5), defaults, x))
+	if (!read_row(reader, PG_GETARG_HEAPTUPLEHEADER(6), defaults))
 		PG_RETURN_NULL();
-	for (int i = 0; i < reader->n; i++)
-		score += weights[i] * x[i];
-	PG_RETURN_FLOAT8(score);
+	PG_RETURN_FLOAT8(weigh(reader, PG_GETARG_FLOAT8(0), weights));
 }
 
 /*
- * row_scores(intercepts double precision[], columns text[], levels text[], weights
- * double precision[], defaults double precision[], row anyelement): as row_score for
- * several classes, whose weights follow each other.
+ * row_scores(intercepts double precision[], columns text[], levels text[], subscripts
+ * bigint[], weights double precision[], defaults double precision[], row anyelement): as
+ * row_score for several classes, whose weights follow each other.
  */
 PG_FUNCTION_INFO_V1(socrec_row_scores);
 Datum
@@ -318,23 +550,68 @@ socrec_row_scores(PG_FUNCTION_ARGS)
 	ArrayType *array = PG_GETARG_ARRAYTYPE_P(0);
 	int m = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
 	const double *intercepts = numbers_argument(fcinfo, 0, m, "intercepts");
-	const double *weights = numbers_argument(fcinfo, 3, m * reader->n, "weights");
-	const double *defaults = numbers_argument(fcinfo, 4, reader->n, "defaults");
-	double *x = palloc(Max(reader->n, 1) * sizeof(double));
-	Datum *scores = palloc(Max(m, 1) * sizeof(Datum));
+	const double *weights = numbers_argument(fcinfo, 4, m * reader->n, "weights");
+	const double *defaults = numbers_argument(fcinfo, 5, reader->n, "defaults");
+	ArrayType *result;
+	double *scores;
 
 	if (m == 0 || (weights == NULL && reader->n > 0))
 		invalid_argument("weights are missing");
-	if (!read_features(reader, PG_GETARG_HEAPTUPLEHEADER(5), defaults, x))
+	if (!read_row(reader, PG_GETARG_HEAPTUPLEHEADER(6), defaults))
 		PG_RETURN_NULL();
+	result = sums_make(m);
+	scores = (double *) ARR_DATA_PTR(result);
 	for (int k = 0; k < m; k++)
-	{
-		double score = intercepts[k];
+		scores[k] = weigh(reader, intercepts[k], weights + (Size) k * reader->n);
+	PG_RETURN_ARRAYTYPE_P(result);
+}
 
-		for (int i = 0; i < reader->n; i++)
-			score += weights[(Size) k * reader->n + i] * x[i];
-		scores[k] = Float8GetDatum(score);
+/*
+ * Transition of feature_means: (state, features).  The state is sums and then counts;
+ * a NaN, which is what a missing value has been made, is left out of them.
+ */
+PG_FUNCTION_INFO_V1(socrec_feature_means_accumulate);
+Datum
+socrec_feature_means_accumulate(PG_FUNCTION_ARGS)
+{
+	ArrayType *features;
+	ArrayType *state;
+	const double *x;
+	double *sums;
+	int n;
+
+	if (PG_ARGISNULL(1))
+		SUMS_RETURN_UNCHANGED();
+	features = PG_GETARG_ARRAYTYPE_P(1);
+	n = ArrayGetNItems(ARR_NDIM(features), ARR_DIMS(features));
+	if (n == 0)
+		invalid_argument("there are no features");
+	x = sums_of(features, n);
+	state = sums_for_update(fcinfo, 2 * n);
+	sums = (double *) ARR_DATA_PTR(state);
+	for (int i = 0; i < n; i++)
+	{
+		bool missing = isnan(x[i]);
+
+		sums[i] += missing ? 0 : x[i];
+		sums[n + i] += !missing;
 	}
-	PG_RETURN_ARRAYTYPE_P(
-		construct_array(scores, m, FLOAT8OID, sizeof(float8), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	PG_RETURN_ARRAYTYPE_P(state);
+}
+
+/*
+ * Final function of feature_means.  A feature that is always missing has 0.
+ */
+PG_FUNCTION_INFO_V1(socrec_feature_means_final);
+Datum
+socrec_feature_means_final(PG_FUNCTION_ARGS)
+{
+	ArrayType *state = PG_GETARG_ARRAYTYPE_P(0);
+	int n = ArrayGetNItems(ARR_NDIM(state), ARR_DIMS(state)) / 2;
+	const double *sums = sums_of(state, 2 * n);
+	ArrayType *means = sums_make(n);
+
+	for (int i = 0; i < n; i++)
+		((double *) ARR_DATA_PTR(means))[i] = sums[n + i] > 0 ? sums[i] / sums[n + i] : 0;
+	PG_RETURN_ARRAYTYPE_P(means);
 }

@@ -29,6 +29,23 @@ sums_of(ArrayType *state, int n)
 }
 
 /*
+ * An array of n zeros.
+ */
+static inline ArrayType *
+sums_make(int n)
+{
+	Size size = ARR_OVERHEAD_NONULLS(1) + n * sizeof(float8);
+	ArrayType *array = palloc0(size);
+
+	SET_VARSIZE(array, size);
+	array->ndim = 1;
+	array->elemtype = FLOAT8OID;
+	ARR_DIMS(array)[0] = n;
+	ARR_LBOUND(array)[0] = 1;
+	return array;
+}
+
+/*
  * Argument 0 as a state that may be changed: in place inside an aggregate,
  * else a copy.  A NULL state starts at zero.
  */
@@ -46,13 +63,7 @@ sums_for_update(FunctionCallInfo fcinfo, int n)
 	}
 
 	/* The executor moves it to the aggregate's context. */
-	state = palloc0(ARR_OVERHEAD_NONULLS(1) + n * sizeof(float8));
-	SET_VARSIZE(state, ARR_OVERHEAD_NONULLS(1) + n * sizeof(float8));
-	state->ndim = 1;
-	state->elemtype = FLOAT8OID;
-	ARR_DIMS(state)[0] = n;
-	ARR_LBOUND(state)[0] = 1;
-	return state;
+	return sums_make(n);
 }
 
 /*

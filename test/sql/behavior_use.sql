@@ -216,11 +216,11 @@ SELECT name FROM socrec.create_behavior_model('plan', 'customer', 'plan', '{age,
 SELECT name FROM socrec.create_behavior_model('choice', 'SELECT id % 500 AS g, age, id <= 500 AS y FROM customer', 'y', '{age}', 'conditional', '{"choice_set": "g"}');
 CREATE TABLE free AS
     SELECT c.id, churn.score(c) AS a, plan.score(c) AS b, plan.predict_class(c) AS c, choice.score(c) AS d, e.*, f.*, g.*
-    FROM customer c, churn.explain(c) e(t1, l1, v1, e1, c1), plan.explain(c) f(k2, t2, l2, v2, e2, c2), choice.explain(c) g(t3, l3, v3, e3, c3) WHERE id <= 10;
+    FROM customer c, churn.explain(c) e(t1, l1, s1, v1, e1, c1), plan.explain(c) f(k2, t2, l2, s2, v2, e2, c2), choice.explain(c) g(t3, l3, s3, v3, e3, c3) WHERE id <= 10;
 SET search_path = trap, pg_catalog, public;
 CREATE TABLE public.trapped AS
     SELECT c.id, churn.score(c) AS a, plan.score(c) AS b, plan.predict_class(c) AS c, choice.score(c) AS d, e.*, f.*, g.*
-    FROM customer c, churn.explain(c) e(t1, l1, v1, e1, c1), plan.explain(c) f(k2, t2, l2, v2, e2, c2), choice.explain(c) g(t3, l3, v3, e3, c3)
+    FROM customer c, churn.explain(c) e(t1, l1, s1, v1, e1, c1), plan.explain(c) f(k2, t2, l2, s2, v2, e2, c2), choice.explain(c) g(t3, l3, s3, v3, e3, c3)
     WHERE id OPERATOR(pg_catalog.<=) 10;
 CALL socrec.refit('churn');
 CALL socrec.refit('plan');
