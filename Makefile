@@ -32,7 +32,8 @@ endif
 # Symbols of its own before those of another module with the same name.
 SHLIB_LINK  = -lm -Wl,-Bsymbolic
 
-REGRESS        = $(CAPABILITIES) behavior_edges behavior_folds behavior_use behavior_vectors factor_fits golden catalog
+# What needs linear algebra is tested where there is some to link with.
+REGRESS        = $(CAPABILITIES) behavior_edges behavior_folds behavior_use behavior_vectors factor_fits $(if $(strip $(BLAS_LIBS)),ease) golden catalog
 # Not the default output folder, this one: pg_regress looks for sql/ there first.
 REGRESS_OPTS   = --inputdir=test --outputdir=output_regress --load-extension=socrec
 ISOLATION      = $(notdir $(basename $(wildcard test/specs/*.spec)))

@@ -3,62 +3,12 @@
 SET search_path = public, socrec;
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
-
--- 40 users, 25 items, a long tail, ratings in halves; users and items by text
-CREATE TABLE visit (member text, page text, stars double precision, PRIMARY KEY (member, page));
-INSERT INTO visit
-SELECT 'm' || u, 'p' || i, (1 + (hashint4extended(u * 1000 + i, 7) & 7))::double precision / 2
-FROM generate_series(1, 40) u, generate_series(1, 25) i
-WHERE (hashint4extended(u * 1000 + i, 3) & 1023) < 1400 / (i + 2) + 150;
--- one rating, all items but one, and items and users that are alike
-INSERT INTO visit SELECT 'one', 'p1', 4;
-INSERT INTO visit SELECT 'most', 'p' || i, 1 + i % 4 FROM generate_series(1, 24) i;
-INSERT INTO visit SELECT 'twin', page, stars FROM visit WHERE member = 'm7';
+\getenv folder PG_ABS_SRCDIR
+\set file :folder '/include/compare_methods.sql'
+\set ECHO none
+\i :file
+\set ECHO all
 SELECT count(*), count(DISTINCT member) AS members, count(DISTINCT page) AS pages FROM visit;
-
--- Users and items that are asked for: all, and one of each that is unknown.
-CREATE VIEW pair AS
-SELECT m.member, p.page
-FROM (SELECT DISTINCT member FROM visit UNION ALL SELECT 'nobody') m,
-    (SELECT DISTINCT page FROM visit UNION ALL SELECT 'nothing') p;
-
-CREATE TABLE difference (method text, explicit boolean, options jsonb, listed bigint, lists bigint, predicted bigint, predictions bigint,
-    sources text);
-
--- Both sides of everything that a model says, and how often they differ.
--- Similarities are single precision and sums run in any order, so values agree to
--- 1e-5; items of one rank may differ where scores are equal.
-CREATE FUNCTION compare_methods(method text, explicit boolean, given jsonb) RETURNS void
-LANGUAGE plpgsql AS $$
-DECLARE
-    query text := CASE WHEN explicit THEN 'SELECT member, page, stars FROM visit' ELSE 'SELECT member, page FROM visit' END;
-BEGIN
-    PERFORM create_model('stored', 'visit', 'member', 'page', CASE WHEN explicit THEN 'stars' END, method, given || '{"holdout": 0}');
-    CREATE TEMPORARY TABLE a ON COMMIT DROP AS
-        SELECT v.member, r.* FROM (SELECT DISTINCT v.member FROM visit v) v CROSS JOIN LATERAL stored.recommend(v.member, 100) r;
-    CREATE TEMPORARY TABLE b ON COMMIT DROP AS
-        SELECT * FROM batch_recommend(query, NULL::text, NULL::text, method, given, 100);
-    CREATE TEMPORARY TABLE c ON COMMIT DROP AS
-        SELECT p.member, s.page, s.prediction, s.source, s.support
-        FROM (SELECT p.member, array_agg(p.page) AS pages FROM pair p GROUP BY 1) p
-            CROSS JOIN LATERAL stored.predictions(p.member, p.pages, true) s;
-    CREATE TEMPORARY TABLE d ON COMMIT DROP AS
-        SELECT * FROM batch_predict(query, 'SELECT member, page FROM pair', NULL::text, NULL::text, method, given);
-    INSERT INTO difference SELECT method, explicit, given,
-        (SELECT count(*) FROM a),
-        (SELECT count(*) FROM a FULL JOIN b ON b.user_id = a.member AND b.item_id = a.page
-            WHERE (abs(a.score - b.score) < 1e-5 * (1 + abs(a.score)) AND a.source = b.source) IS NOT TRUE)
-        + (SELECT count(*) FROM a FULL JOIN b ON b.user_id = a.member AND b.rank = a.rank
-            WHERE (abs(a.score - b.score) < 1e-5 * (1 + abs(a.score)) AND a.source = b.source
-                AND (a.page = b.item_id OR abs(a.score - b.score) < 1e-9 * (1 + abs(a.score)))) IS NOT TRUE),
-        (SELECT count(*) FROM c),
-        (SELECT count(*) FROM c FULL JOIN d ON d.user_id = c.member AND d.item_id = c.page
-            WHERE (abs(c.prediction - d.prediction) < 1e-5 AND c.source = d.source AND c.support = d.support) IS NOT TRUE),
-        (SELECT string_agg(DISTINCT d.source, ', ') FROM d);
-    DROP TABLE a, b, c, d;
-    PERFORM drop_model('stored');
-END
-$$;
 
 -- Each option with both methods and both kinds of feedback, or with every other
 -- that it could meet, in few models: making one is what takes the time.
@@ -83,65 +33,22 @@ FROM (VALUES
     ('user_knn', true, '{"center": "none", "weighting": "tfidf", "k": 1}'),
     ('user_knn', false, '{"weighting": "bm25", "normalize": true, "min_similarity": 0.1}'),
     ('hybrid', true, '{"parts": [{"method": "item_knn", "weight": 2}, {"method": "user_knn", "weight": 1}, {"method": "baseline", "weight": 1}, {"method": "popular", "weight": 0.5}]}'),
-    ('hybrid', true, '{"depth": 4, "parts": [{"method": "ease", "weight": 2, "label": "a/b"}, {"method": "item_knn", "weight": 0}, {"method": "ials", "weight": 1}, {"method": "baseline", "weight": 3}]}'),
+    ('hybrid', true, '{"depth": 4, "parts": [{"method": "slim", "weight": 2, "label": "a/b"}, {"method": "item_knn", "weight": 0}, {"method": "ials", "weight": 1}, {"method": "baseline", "weight": 3}]}'),
     ('hybrid', true, '{"depth": 6, "parts": [{"method": "slope_one", "weight": 1}, {"method": "slim", "weight": 2}, {"method": "als", "options": {"factors": 3}, "weight": 1}, {"method": "bayes_mf", "options": {"factors": 3, "samples": 4}, "weight": 1}]}'),
     ('hybrid', false, '{"depth": 6, "parts": [{"method": "slim", "weight": 2}, {"method": "bpr", "options": {"factors": 6}, "weight": 1}, {"method": "ials", "weight": 1}]}'),
     ('hybrid', false, '{"depth": 3, "parts": [{"method": "user_knn", "options": {"k": 2}, "weight": 1}, {"method": "user_knn", "label": "wide", "weight": 1}, {"method": "popular", "weight": 0.5}]}'),
     ('hybrid', true, '{"parts": [{"method": "ials", "weight": 1}, {"method": "ials", "label": "small", "options": {"factors": 3}, "weight": 1}]}'),
-    ('ease', true, '{}'), ('ease', false, '{}'),
-    ('ease', true, '{"binarize": true, "l2": 10, "k": 5, "user_regularization": 2}'), ('ease', false, '{"k": 0, "l2": 1}'),
     ('slim', true, '{"l1": 0.1, "l2": 1, "binarize": true}'), ('slim', false, '{"k": 4, "l1": 0.1, "l2": 1}'),
     ('slim', true, '{"l1": 0.1, "l2": 1, "k": 0, "epochs": 50}'),
     ('slope_one', true, '{}'), ('slope_one', true, '{"k": 5}'), ('slope_one', true, '{"k": 0, "weighted": false}'),
     ('slope_one', true, '{"k": 3, "weighted": false, "user_regularization": 0}')) c(m, explicit, o);
 
-SELECT method, explicit, count(*) AS configurations, sum(listed) AS listed, sum(lists) AS differ, sum(predicted) AS predicted,
-    sum(predictions) AS differ
-FROM difference GROUP BY 1, 2 ORDER BY 1, 2;
+TABLE differences;
 SELECT method, explicit, options, lists, predictions, sources FROM difference WHERE lists <> 0 OR predictions <> 0 ORDER BY 1, 2, 3;
 -- every fallback is among them
 SELECT DISTINCT method, explicit, sources FROM difference WHERE options = '{}' ORDER BY 1, 2;
 
--- By a model as it is stored: what it says of each user, from ratings that have
--- changed since its fit.  Users and items have come and gone, and ratings of both.
--- (Of users who have gone a model of user_knn still has the neighbors, a batch not.)
-CREATE FUNCTION compare_stored(method text, explicit boolean, given jsonb) RETURNS void
-LANGUAGE plpgsql AS $$
-BEGIN
-    CREATE TABLE live AS SELECT * FROM visit WHERE member NOT IN ('m1', 'm2') AND page <> 'p3' AND NOT (member = 'm5' AND page < 'p2');
-    PERFORM create_model('stored', 'live', 'member', 'page', CASE WHEN explicit THEN 'stars' END, method, given || '{"holdout": 0.1}');
-    DELETE FROM live WHERE member IN ('m8', 'm9') OR page = 'p24' OR member = 'm10' AND page > 'p2';
-    INSERT INTO live SELECT * FROM visit WHERE member IN ('m1', 'm5') AND page <> 'p24' ON CONFLICT DO NOTHING;
-    INSERT INTO live SELECT member, 'p3', 5 FROM generate_series(20, 30) n, LATERAL (SELECT 'm' || n AS member) m;
-    INSERT INTO live VALUES ('newcomer', 'p1', 5), ('newcomer', 'p7', 1), ('stranger', 'p3', 4);
-    DELETE FROM live a USING live b WHERE (a.member, a.page) = (b.member, b.page) AND a.ctid < b.ctid;
-    CREATE TEMPORARY TABLE a ON COMMIT DROP AS
-        SELECT v.member, r.* FROM (SELECT DISTINCT v.member FROM live v) v CROSS JOIN LATERAL stored.recommend(v.member, 100) r;
-    CREATE TEMPORARY TABLE b ON COMMIT DROP AS SELECT * FROM stored.recommend_all(100);
-    CREATE TEMPORARY TABLE c ON COMMIT DROP AS
-        SELECT p.member, s.page, s.prediction, s.source, s.support
-        FROM (SELECT p.member, array_agg(p.page) AS pages FROM pair p WHERE p.member NOT IN ('m8', 'm9') GROUP BY 1) p
-            CROSS JOIN LATERAL stored.predictions(p.member, p.pages, true) s;
-    CREATE TEMPORARY TABLE d ON COMMIT DROP AS
-        SELECT p.* FROM model m, fit_and_predict('SELECT member, page' || CASE WHEN explicit THEN ', rating' ELSE '' END || ' FROM stored.rating WHERE NOT held_out',
-            'SELECT member, page FROM pair WHERE member NOT IN (''m8'', ''m9'')', NULL::text, NULL::text, m.method, m.options, stored_queries(m)) p WHERE m.name = 'stored';
-    INSERT INTO difference SELECT method, explicit, given,
-        (SELECT count(*) FROM a),
-        (SELECT count(*) FROM a FULL JOIN b USING (member, page)
-            WHERE (abs(a.score - b.score) < 1e-6 * (1 + abs(a.score)) AND a.source = b.source) IS NOT TRUE)
-        + (SELECT count(*) FROM a FULL JOIN b USING (member, rank)
-            WHERE (abs(a.score - b.score) < 1e-6 * (1 + abs(a.score)) AND a.source = b.source
-                AND (a.page = b.page OR abs(a.score - b.score) < 1e-9 * (1 + abs(a.score)))) IS NOT TRUE),
-        (SELECT count(*) FROM c),
-        (SELECT count(*) FROM c FULL JOIN d ON d.user_id = c.member AND d.item_id = c.page
-            WHERE (abs(c.prediction - d.prediction) < 1e-6 AND c.source = d.source AND c.support = d.support) IS NOT TRUE),
-        (SELECT string_agg(DISTINCT d.source, ', ') FROM d);
-    DROP TABLE a, b, c, d;
-    PERFORM drop_model('stored');
-    DROP TABLE live;
-END
-$$;
-
+-- By a model as it is stored, whose ratings have changed.
 DELETE FROM difference;
 SELECT count(compare_stored(m, explicit, o::jsonb))
 FROM (VALUES
@@ -150,16 +57,14 @@ FROM (VALUES
     ('item_knn', true, '{"center": "item", "k": 5, "normalize": true}'),
     ('user_knn', true, '{"center": "user", "similarity": "pearson", "k": 5, "min_similarity": -1, "normalize": true}'),
     ('hybrid', true, '{"parts": [{"method": "item_knn", "weight": 2}, {"method": "user_knn", "weight": 1}, {"method": "baseline", "weight": 1}, {"method": "popular", "weight": 0.5}]}'),
-    ('hybrid', true, '{"depth": 4, "parts": [{"method": "ease", "weight": 2, "label": "a/b"}, {"method": "item_knn", "weight": 0}, {"method": "ials", "weight": 1}, {"method": "baseline", "weight": 3}]}'),
+    ('hybrid', true, '{"depth": 4, "parts": [{"method": "slim", "weight": 2, "label": "a/b"}, {"method": "item_knn", "weight": 0}, {"method": "ials", "weight": 1}, {"method": "baseline", "weight": 3}]}'),
     ('hybrid', true, '{"depth": 6, "parts": [{"method": "slope_one", "weight": 1}, {"method": "slim", "weight": 2}, {"method": "als", "options": {"factors": 3}, "weight": 1}, {"method": "bayes_mf", "options": {"factors": 3, "samples": 4}, "weight": 1}]}'),
     ('hybrid', false, '{"depth": 6, "parts": [{"method": "slim", "weight": 2}, {"method": "bpr", "options": {"factors": 6}, "weight": 1}, {"method": "ials", "weight": 1}]}'),
     ('hybrid', false, '{"depth": 3, "parts": [{"method": "user_knn", "options": {"k": 2}, "weight": 1}, {"method": "user_knn", "label": "wide", "weight": 1}, {"method": "popular", "weight": 0.5}]}'),
-    ('ease', true, '{}'), ('ease', false, '{"k": 4}'), ('slim', true, '{"l1": 0.1}'),
+    ('slim', true, '{"l1": 0.1}'),
     ('slope_one', true, '{}'), ('slope_one', true, '{"weighted": false, "k": 7}'),
     ('als', true, '{"factors": 3}'), ('bayes_mf', true, '{"factors": 3, "samples": 4}'), ('bpr', false, '{"factors": 6}')) c(m, explicit, o);
-SELECT method, explicit, count(*) AS configurations, sum(listed) AS listed, sum(lists) AS differ, sum(predicted) AS predicted,
-    sum(predictions) AS differ
-FROM difference GROUP BY 1, 2 ORDER BY 1, 2;
+TABLE differences;
 
 -- materialize: the same in a table, which stays the same table
 SELECT rating_count FROM create_model('stored', 'visit', 'member', 'page', 'stars', options => '{"holdout": 0}');
@@ -252,10 +157,10 @@ SELECT * FROM batch_predict('TABLE visit', 'SELECT member, page FROM visit WHERE
 
 -- no ratings, one, and rows with nulls
 SELECT m, (SELECT count(*) FROM batch_recommend('SELECT 1, 2, 3 WHERE false', 0, 0, m)) AS listed, p.*
-FROM unnest(ARRAY['item_knn', 'user_knn', 'ease', 'slim', 'slope_one', 'als', 'bayes_mf', 'popular', 'baseline']) m, batch_predict('SELECT 1, 2, 3 WHERE false', 'SELECT 1, 2', 0, 0, m) p;
-SELECT m, p.* FROM unnest(ARRAY['item_knn', 'user_knn', 'ease', 'slim', 'bpr', 'popular']) m, batch_predict('SELECT 1, 2 WHERE false', 'SELECT 1, 2', 0, 0, m) p;
+FROM unnest(ARRAY['item_knn', 'user_knn', 'slim', 'slope_one', 'als', 'bayes_mf', 'popular', 'baseline']) m, batch_predict('SELECT 1, 2, 3 WHERE false', 'SELECT 1, 2', 0, 0, m) p;
+SELECT m, p.* FROM unnest(ARRAY['item_knn', 'user_knn', 'slim', 'bpr', 'popular']) m, batch_predict('SELECT 1, 2 WHERE false', 'SELECT 1, 2', 0, 0, m) p;
 SELECT m, (SELECT count(*) FROM batch_recommend('SELECT 1, 2, 3', 0, 0, m)) AS listed, p.*
-FROM unnest(ARRAY['item_knn', 'user_knn', 'ease', 'slim', 'slope_one', 'als', 'bayes_mf', 'popular', 'baseline']) m, batch_predict('SELECT 1, 2, 3', 'SELECT 1, 2', 0, 0, m) p;
+FROM unnest(ARRAY['item_knn', 'user_knn', 'slim', 'slope_one', 'als', 'bayes_mf', 'popular', 'baseline']) m, batch_predict('SELECT 1, 2, 3', 'SELECT 1, 2', 0, 0, m) p;
 SELECT user_id, item_id, score FROM batch_recommend('VALUES (1, 1, 1), (1, 2, 1), (2, 1, NULL), (NULL, 3, 1), (3, NULL, 1), (4, 2, 1)', 0, 0, 'popular');
 
 -- names mean what they mean to the caller, whatever they are
@@ -316,7 +221,6 @@ SELECT * FROM stored.recommend_all();
 RESET maintenance_work_mem;
 SELECT drop_model('stored');
 
-DROP VIEW pair;
-DROP TABLE visit, difference;
+DROP TABLE visit, difference CASCADE;
 DROP FUNCTION compare_methods, compare_stored;
 DROP DOMAIN page_name;

@@ -175,7 +175,7 @@ SELECT sum(rank_weight), min(prediction_weight - rank_weight), max(prediction_we
 FROM hybrid_weights('SELECT member, page FROM visit', model_options('hybrid', '{}', false));
 
 -- fitted apart, parts may have other items: these are found by their keys, in C and in SQL
-SELECT name FROM create_model('mix', 'visit', 'member', 'page', 'stars', 'hybrid', '{"holdout": 0, "depth": 9, "parts": [{"method": "item_knn", "weight": 2}, {"method": "user_knn", "weight": 1}, {"method": "ease", "weight": 1}, {"method": "ials", "weight": 1}]}');
+SELECT name FROM create_model('mix', 'visit', 'member', 'page', 'stars', 'hybrid', '{"holdout": 0, "depth": 9, "parts": [{"method": "item_knn", "weight": 2}, {"method": "user_knn", "weight": 1}, {"method": "slim", "weight": 1}, {"method": "ials", "weight": 1}]}');
 DELETE FROM visit WHERE page = 'p2';
 INSERT INTO visit SELECT 'm' || u, 'p2' || u % 3, 4 FROM generate_series(1, 40) u ON CONFLICT DO NOTHING;
 SELECT count(fit_model(m)) FROM model m WHERE name IN ('mix/user_knn', 'mix/ials');

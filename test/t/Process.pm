@@ -11,7 +11,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time);
 
-our @EXPORT = qw(peak_memory run_debug large_segments same_in_workers check_nothing_left strike @blows);
+our @EXPORT = qw(peak_memory run_debug large_segments has_linear_algebra same_in_workers check_nothing_left strike @blows);
 
 # The most memory that a process has had so far, in MB; undefined where /proc does
 # not say.
@@ -31,6 +31,13 @@ sub run_debug
 
 	$node->psql('postgres', "SET client_min_messages = debug1; $sql", stdout => \$out, stderr => \$err);
 	return ($out, $err);
+}
+
+# Whether the server has what ease needs.
+sub has_linear_algebra
+{
+	my ($node) = @_;
+	return $node->psql('postgres', q{SELECT FROM socrec.item_weights('SELECT 1, 2, 3', 'ease')}) == 0;
 }
 
 # How many segments of shared memory there are that are larger than the server's own: what

@@ -10,11 +10,13 @@ use File::Basename;
 use lib dirname(__FILE__);
 use Data;
 use File::Spec;
+use Process;
 use Test::More;
 
 my $root = File::Spec->rel2abs(dirname(__FILE__) . '/../..');
 
 my $node = movielens_node('weights');
+my $missing = has_linear_algebra($node) ? '' : 'ease';
 
 sub value
 {
@@ -31,7 +33,7 @@ value('ANALYZE');
 
 # Weights are stored as real, of magnitude up to 1.  Those that scikit-learn leaves at
 # zero are not in the file, nor may they be here.
-for my $kind (split /\n/, value('SELECT DISTINCT method, least, binarize, l1, l2 FROM expected ORDER BY 1, 2, 3, 4, 5'))
+for my $kind (split /\n/, value("SELECT DISTINCT method, least, binarize, l1, l2 FROM expected WHERE method <> '$missing' ORDER BY 1, 2, 3, 4, 5"))
 {
 	my ($method, $least, $binarize, $l1, $l2) = split /\|/, $kind;
 	my $options = '"k": 0, "l2": ' . $l2 . ', "binarize": ' . ($binarize eq 't' ? 'true' : 'false')
@@ -72,7 +74,7 @@ for my $weighted ('true', 'false')
 }
 
 # Through a model: a tenth is held out, and lists come from the method itself.
-for my $method ('ease', 'slim', 'slope_one')
+for my $method (grep { $_ ne $missing } 'ease', 'slim', 'slope_one')
 {
 	is( value(qq{
 		CREATE VIEW popular_ratings AS SELECT * FROM ratings
