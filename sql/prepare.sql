@@ -181,9 +181,11 @@ COMMENT ON FUNCTION track_changes IS 'logs the rows that come to and go from a t
 CREATE FUNCTION untrack_changes(schema text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+SET client_min_messages = warning
 AS $$
 BEGIN
-    -- With its triggers.
+    -- With its triggers, which only CASCADE drops from a table of somebody else; of them
+    -- there is nothing to tell.
     EXECUTE format('DROP FUNCTION %I.log_change() CASCADE', schema);
     EXECUTE format('DROP TABLE %I.change', schema);
 END

@@ -68,7 +68,10 @@ SELECT count(*) AS logged FROM pages.change WHERE member = 7;
 CALL refresh('pages');
 SELECT rating_count = (SELECT count(*) FROM visit) AS fresh FROM model;
 ROLLBACK;
+-- without a word of the triggers that go, too
+SET client_min_messages = notice;
 SELECT drop_model('pages');
+SET client_min_messages = warning;
 SELECT count(*) FROM pg_trigger WHERE tgrelid = 'visit'::regclass AND NOT tgisinternal;
 
 -- every method, two models of one source, and a refresh after a rollback
