@@ -226,16 +226,23 @@ $$;
 
 COMMENT ON FUNCTION behavior_columns IS 'the columns that are features of a behavior model';
 
+-- The condition that a row s of the sample has a value in a column of this kind, and
+-- of an array all elements.
+CREATE FUNCTION presence_condition(name text, kind text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN format(CASE kind WHEN 'array' THEN 'num_nulls(VARIADIC s.%I) = 0' ELSE 's.%I IS NOT NULL' END, name);
+
+COMMENT ON FUNCTION presence_condition IS 'the condition that a column of a behavior model has a value';
+
 -- The condition of a row s of the sample that can be fitted.
 CREATE FUNCTION behavior_condition(m model) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT string_agg(format('s.%I IS NOT NULL', c), ' AND ') || coalesce(' AND s.' || quote_ident(m.options ->> 'weight') || ' <> 0', '')
-        || coalesce((SELECT string_agg(format(' AND num_nulls(VARIADIC s.%I) = 0', k.name), '') FROM behavior_columns(m) k
-            WHERE k.kind = 'array' AND m.options ->> 'missing' = 'drop'), '')
+    SELECT string_agg(presence_condition(u.c, k.kind), ' AND ') || coalesce(' AND s.' || quote_ident(m.options ->> 'weight') || ' <> 0', '')
     FROM (SELECT unnest(behavior_roles(m)) UNION
-        SELECT jsonb_array_elements_text(CASE m.options ->> 'missing' WHEN 'drop' THEN m.options -> 'features' ELSE '[]' END)) u(c);
+        SELECT jsonb_array_elements_text(CASE m.options ->> 'missing' WHEN 'drop' THEN m.options -> 'features' ELSE '[]' END)) u(c)
+        LEFT JOIN behavior_columns(m) k ON k.name = u.c;
 END;
 
 COMMENT ON FUNCTION behavior_condition IS 'the condition of a row that a behavior model can be fitted on';
@@ -313,7 +320,7 @@ BEGIN
         RAISE array_subscript_error USING MESSAGE = format('column "%s" has an array without elements', name);
     ELSIF cardinality(subscripts) > most THEN
         RAISE program_limit_exceeded USING MESSAGE = format('column "%s" has more than %s %s', name, most, CASE kind WHEN 'array' THEN 'elements' ELSE 'ids' END),
-            HINT = CASE kind WHEN 'svec' THEN 'Leave rare ids out in the source, or sum the vectors up by categories.' END;
+            HINT = CASE kind WHEN 'array' THEN 'Make fewer of them in the source.' ELSE 'Leave rare ids out in the source, or sum the vectors up by categories.' END;
     END IF;
     RETURN coalesce(subscripts, '{}');
 END
@@ -390,12 +397,13 @@ DECLARE
     counts bigint[];
 BEGIN
     EXECUTE format('SELECT ARRAY[%s] FROM %I.sample s WHERE NOT s.held_out',
-        (SELECT string_agg(format('count(*) FILTER (WHERE s.%I IS NULL)', c), ', ' ORDER BY n) FROM unnest(names) WITH ORDINALITY u(c, n)), m.name) INTO counts;
+        (SELECT string_agg(format('count(*) FILTER (WHERE (%s) IS NOT TRUE)', socrec.presence_condition(u.c, k.kind)), ', ' ORDER BY u.n)
+            FROM unnest(names) WITH ORDINALITY u(c, n) LEFT JOIN socrec.behavior_columns(m) k ON k.name = u.c), m.name) INTO counts;
     RETURN (SELECT string_agg(format('"%s" in %s rows', c, k), ', ' ORDER BY k DESC, c) FROM unnest(names, counts) u(c, k) WHERE k > 0);
 END
 $$;
 
-COMMENT ON FUNCTION missing_values IS 'in how many rows of a behavior model each column is null, as text';
+COMMENT ON FUNCTION missing_values IS 'in how many rows of a behavior model each column has no value, as text';
 
 -- The classes of the target, the reference first, their rows and the dropped rows.
 CREATE FUNCTION behavior_classes(m model, condition text, OUT classes text[], OUT counts bigint[], OUT dropped bigint)

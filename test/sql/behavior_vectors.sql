@@ -63,5 +63,109 @@ SELECT trial.score(r) FROM (SELECT 'high' AS c, 1 AS factors, '{}'::svec AS inte
 SELECT trial.score(r) FROM (SELECT 'high' AS c, '{1,2}'::real[] AS factors, '{1,2}'::real[] AS interests) r;
 SELECT trial.score(r) FROM (SELECT 'high' AS c, '{1,2}'::real[] AS factors) r;
 SELECT drop_model('trial');
-DROP TABLE visitor CASCADE;
+
+-- A missing element: its row is dropped and counted, or it is the mean of the others.
+SELECT name FROM create_behavior_model('trial', 'SELECT *, CASE visitor_id WHEN 1 THEN NULL WHEN 2 THEN ARRAY[NULL, b] ELSE ARRAY[a, b] END AS f,
+    CASE WHEN visitor_id <> 3 THEN interests END AS i FROM vectors', 'buys', '{f,i}');
+SELECT row_count, dropped_rows FROM trial.fit;
+SELECT rating_count, current_rating_count FROM models;
+SELECT drop_model('trial');
+SELECT name FROM create_behavior_model('trial', 'SELECT *, CASE visitor_id WHEN 1 THEN NULL WHEN 2 THEN ARRAY[NULL, b] ELSE ARRAY[a, b] END AS f,
+    CASE WHEN visitor_id <> 3 THEN interests END AS i FROM vectors', 'buys', '{f,i}', options => '{"missing": "impute"}');
+SELECT row_count, dropped_rows FROM trial.fit;
+SELECT abs(imputed - m) < 1e-12 AS mean FROM trial.coefficient, LATERAL (SELECT CASE term_name(term, level, subscript)
+    WHEN 'f[1]' THEN avg(a) FILTER (WHERE visitor_id > 2) WHEN 'f[2]' THEN avg(b) FILTER (WHERE visitor_id > 1) WHEN 'i[7]' THEN avg(d) FILTER (WHERE visitor_id <> 3)
+    ELSE avg(e) FILTER (WHERE visitor_id <> 3) END AS m FROM visitor) v WHERE term <> '(intercept)' ORDER BY id;
+SELECT subscript, value = imputed AS imputed FROM (SELECT '{1,NULL}'::real[] AS f, NULL::svec AS i) r, trial.explain(r) JOIN trial.coefficient USING (term, subscript) ORDER BY id;
+SELECT drop_model('trial');
+SELECT create_behavior_model('trial', 'SELECT buys, ARRAY[a, NULL] AS f FROM vectors', 'buys');
+
+-- All-zero elements, and what is a combination of others, are left out by name; a vector that is everywhere empty has no terms.
+SELECT name FROM create_behavior_model('trial', 'SELECT buys, ARRAY[a, 0, b, a + b, 1] AS f, svec(ARRAY[-3], ARRAY[1::real]) AS i, ''{}''::svec AS nothing FROM vectors', 'buys');
+SELECT term, subscript, estimate, problem FROM trial.coefficient ORDER BY id;
+SELECT drop_model('trial');
+SELECT name FROM create_behavior_model('trial', 'SELECT buys, ARRAY[a, buys::integer] AS f FROM vectors', 'buys');
+SELECT drop_model('trial');
+SELECT create_behavior_model('trial', 'SELECT buys, ARRAY[a, a] AS f FROM vectors', 'buys', options => '{"collinear": "error"}');
+SELECT create_behavior_model('trial', 'SELECT buys, ''{}''::svec AS nothing FROM vectors', 'buys');
+
+-- A refit has the length and the ids that there are then.
+CREATE TABLE history AS SELECT buys, ARRAY[a] AS f, svec(ARRAY[1], ARRAY[d]) AS i FROM visitor;
+SELECT name FROM create_behavior_model('trial', 'history', 'buys', options => '{"keep_models": 1}');
+UPDATE history h SET f = f || (random() * 0 + f[1] * f[1]), i = i + '{2:1}' WHERE f[1] > 0;
+CALL refit('trial');
+UPDATE history h SET f = ARRAY[f[1], f[1] * f[1]];
+CALL refit('trial');
+SELECT term, subscript FROM trial.coefficient ORDER BY id;
+SELECT count(trial.score(h)) FROM history h;
+CALL rollback('trial');
+SELECT term, subscript FROM trial.coefficient ORDER BY id;
+SELECT trial.score(h) FROM history h;
+-- what is compared knows subscripts, too
+SELECT name FROM create_behavior_model('small', 'SELECT buys, f[1:1] AS f FROM history', 'buys');
+SELECT name FROM create_behavior_model('large', 'history', 'buys', '{f}');
+SELECT degrees_of_freedom FROM likelihood_ratio_test('small', 'large');
+SELECT likelihood_ratio_test('large', 'small');
+SELECT drop_model('small'), drop_model('large');
+-- part of the rows lacks an id, which then counts nothing
+UPDATE history SET i = i + '{9:1}' WHERE ctid = (SELECT min(ctid) FROM history);
+SELECT drop_model('trial');
+SELECT name FROM create_behavior_model('trial', 'history', 'buys', options => '{"l2": 1}');
+SELECT subscript, mean > 0 AS occurs FROM trial.coefficient WHERE term = 'i' ORDER BY id;
+SELECT metric, cardinality(fold_values), value > 0 AS positive FROM cross_validate(model => 'trial', folds => 3) WHERE metric IN ('n', 'log_loss');
+SELECT drop_model('trial');
+
+-- types: domains, other numbers, arrays that do not begin at 1, arrays and vectors as categories; dropped columns
+CREATE DOMAIN embedding AS real[];
+CREATE DOMAIN narrow AS embedding CHECK (cardinality(VALUE) < 5);
+CREATE DOMAIN interest AS svec;
+ALTER TABLE history ADD d embedding, ADD n narrow, ADD t interest, ADD j integer[], ADD k smallint[], ADD l numeric[], DROP COLUMN f, ADD b bigint[];
+UPDATE history SET d = '[0:1]={1,2}', n = ARRAY[i <*> '{1:1}', 2], t = i, j = ARRAY[3, i <*> '{1:1}'], k = '{4}', l = ARRAY[0.5, (i <*> '{1:1}')::numeric ^ 2], b = '{9007199254740993}';
+SELECT name FROM create_behavior_model('trial', 'history', 'buys', '{d,n,t,j,k,l,b}', options => '{"l2": 1}');
+SELECT term, subscript, mean FROM trial.coefficient ORDER BY id;
+SELECT count(trial.score(h)) FROM history h;
+SELECT drop_model('trial');
+SELECT name FROM create_behavior_model('trial', 'SELECT buys, ARRAY[visitor_id % 2] AS a, ARRAY[c, ''x''] AS c, svec(ARRAY[1], ARRAY[visitor_id % 3 + 1]::real[]) AS v FROM visitor', 'buys',
+    options => '{"categorical": ["a", "c", "v"]}');
+SELECT term, level, subscript FROM trial.coefficient ORDER BY id;
+SELECT drop_model('trial');
+
+-- names and ids that could be read as something else: a level [1] is no element 1
+SELECT name FROM create_behavior_model('trial', 'SELECT buys AS x, ARRAY[a, b, 0] AS "f[1]", CASE WHEN d < 3 THEN ''[1]'' ELSE ''1'' END AS s,
+    ARRAY[a * b, b * b] AS "it''s %1$s ""so""", svec(ARRAY[-9223372036854775808, 9223372036854775807], ARRAY[d, e]) AS "row" FROM visitor', 'x');
+SELECT term_name(term, level, subscript) FROM trial.coefficient ORDER BY id;
+SELECT n FROM trial.evaluation;
+SELECT max(abs(score - total)) < 1e-12 AS adds_up FROM (
+    SELECT trial.score(r.*) AS score, logistic((SELECT sum(contribution) FROM trial.explain(r.*))) AS total FROM trial.sample r LIMIT 100) t;
+SELECT drop_model('trial');
+
+-- what cannot be
+SELECT create_behavior_model('trial', 'SELECT buys, CASE visitor_id WHEN 7 THEN ARRAY[a] ELSE ARRAY[a, b] END AS f FROM visitor', 'buys');
+SELECT create_behavior_model('trial', 'SELECT buys, CASE visitor_id WHEN 7 THEN ARRAY[]::real[] ELSE ARRAY[a, b] END AS f FROM visitor', 'buys', options => '{"execution": "query"}');
+SELECT create_behavior_model('trial', 'SELECT buys, ''{}''::real[] AS f FROM visitor', 'buys');
+SELECT create_behavior_model('trial', 'SELECT buys, ARRAY[[a, b]] AS f FROM visitor', 'buys');
+SELECT create_behavior_model('trial', 'SELECT buys, ARRAY[a, CASE visitor_id WHEN 7 THEN ''infinity''::float8 END, 1] AS f FROM visitor', 'buys', options => '{"missing": "impute"}');
+SELECT create_behavior_model('trial', 'SELECT buys, ARRAY[a, ''nan''] AS f FROM visitor', 'buys');
+SELECT create_behavior_model('trial', 'SELECT buys, ARRAY[c] AS f FROM visitor', 'buys');
+SELECT create_behavior_model('trial', 'SELECT buys, ARRAY[buys] AS f FROM visitor', 'buys');
+SELECT create_behavior_model('trial', 'SELECT buys, ARRAY[a::numeric::money] AS f FROM visitor', 'buys');
+SELECT create_behavior_model('trial', 'vectors', 'buys', '{interests}', options => '{"reference": {"interests": "7"}}');
+SELECT create_behavior_model('trial', 'SELECT buys, array_fill(1, ARRAY[10001]) AS f FROM visitor WHERE visitor_id < 100', 'buys');
+SELECT create_behavior_model('trial', 'SELECT buys, svec(ARRAY[visitor_id * 5, visitor_id * 5 + 1, visitor_id * 5 + 2, visitor_id * 5 + 3], ''{1,1,1,1}'') AS i FROM visitor', 'buys');
+SELECT create_behavior_model('trial', 'SELECT buys, array_fill(a, ARRAY[4001]) AS f FROM visitor WHERE visitor_id < 100', 'buys', options => '{"l1": 1}');
+SET maintenance_work_mem = '1MB';
+SELECT create_behavior_model('trial', 'SELECT buys, svec(ARRAY[visitor_id % 100], ''{1}'') AS i FROM visitor', 'buys', options => '{"execution": "memory", "l2": 1}');
+SELECT name FROM create_behavior_model('trial', 'SELECT buys, svec(ARRAY[visitor_id % 100], ''{1}'') AS i FROM visitor', 'buys', options => '{"l2": 1}');
+RESET maintenance_work_mem;
+SELECT executed, parameters FROM trial.fit;
+SELECT drop_model('trial');
+SELECT row_features('{a,a}', '{NULL,x}', '{1,1}', '{}', r) FROM (SELECT 1 AS a) r;
+SELECT row_features('{a,a}', '{NULL,x}', '{1}', '{}', r) FROM (SELECT 1 AS a) r;
+SELECT row_features('{a,b,a,a,c}', '{NULL,x,NULL,NULL,NULL}', '{2,NULL,-1,5,NULL}', '{}', r) FROM (SELECT '{2:3, 5:7}'::svec AS a, 'x' AS b, 4 AS c) r;
+SELECT feature_means(f) FROM (VALUES ('{1,NaN,NaN}'::float8[]), ('{2,6,NaN}'), (NULL)) v(f);
+SELECT feature_means(f) FROM (VALUES ('{1}'::float8[]), ('{2,6}')) v(f);
+SELECT feature_means('{}');
+
+DROP TABLE visitor, history CASCADE;
+DROP DOMAIN narrow, embedding, interest;
 DROP FUNCTION differences;
