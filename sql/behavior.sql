@@ -46,6 +46,15 @@ CREATE AGGREGATE regression_sums(contribution double precision[]) (
 
 COMMENT ON AGGREGATE regression_sums(double precision[]) IS 'the sums of a pass of a regression: rows, weight, loss, gradient and curvature';
 
+CREATE AGGREGATE merge_sums(sums double precision[]) (
+    SFUNC = combine_sums,
+    STYPE = double precision[],
+    COMBINEFUNC = combine_sums,
+    PARALLEL = SAFE
+);
+
+COMMENT ON AGGREGATE merge_sums(double precision[]) IS 'the sum of arrays, element by element, such as those of regression_sums over parts of the rows';
+
 -- logistic_regression: a model for each group
 
 CREATE TYPE logistic_fit AS (
@@ -107,8 +116,9 @@ COMMENT ON AGGREGATE logistic_regression(boolean, double precision[], double pre
     'logistic regression of weighted rows with the penalty l2 / 2 * sum of squares of weights';
 
 -- The work behind a behavior model.  The query returns y, weight and offset as double
--- precision, the numbers of choice set and cluster, in whose order the rows are, and
--- features: numbers, or one array of them.
+-- precision; the choice set or, in other families, the shard; the cluster; and
+-- features: numbers, or one array of them.  If it is sharded, a pass adds up what its
+-- shards add up themselves.
 CREATE FUNCTION fit_regression(
     query text,
     features integer,
@@ -126,6 +136,7 @@ CREATE FUNCTION fit_regression(
     tolerance double precision,
     execution text,
     expected_rows bigint DEFAULT 0,
+    sharded boolean DEFAULT false,
     OUT estimates double precision[],
     OUT std_errors double precision[],
     OUT states smallint[],

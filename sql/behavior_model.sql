@@ -24,11 +24,11 @@ LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    known CONSTANT jsonb := '{"weight": null, "offset": null, "choice_set": null, "cluster": null, "positive": null,
+    known CONSTANT jsonb := '{"weight": null, "offset": null, "choice_set": null, "cluster": null, "shard": null, "positive": null,
         "reference_class": null, "reference": {}, "class_weight": {}, "balanced": false, "categorical": [], "missing": "drop", "intercept": true,
         "l1": 0, "l2": 0, "standardize": true, "path": 0, "std_errors": "model", "collinear": "drop", "separation": "warn",
         "max_iterations": 50, "tolerance": 1e-12, "execution": "auto", "holdout": 0, "seed": 0, "versions": 10, "keep_models": 0}';
-    types CONSTANT jsonb := '{"weight": "string", "offset": "string", "choice_set": "string", "cluster": "string",
+    types CONSTANT jsonb := '{"weight": "string", "offset": "string", "choice_set": "string", "cluster": "string", "shard": "string",
         "positive": "string", "reference_class": "string"}';
     choices CONSTANT jsonb := '{"missing": ["drop", "impute"], "std_errors": ["model", "robust", "cluster"],
         "collinear": ["drop", "error"], "separation": ["warn", "error"], "execution": ["auto", "memory", "query"]}';
@@ -59,6 +59,9 @@ BEGIN
         RAISE invalid_parameter_value USING MESSAGE = 'options "class_weight" and "balanced" cannot both be given';
     ELSIF EXISTS (SELECT FROM jsonb_each(options -> 'class_weight') c WHERE jsonb_typeof(c.value) <> 'number' OR c.value <= '0') THEN
         RAISE invalid_parameter_value USING MESSAGE = format('option "class_weight" must have numbers greater than 0, not %s', options -> 'class_weight');
+    ELSIF family = 'conditional' AND options -> 'shard' <> 'null' THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'option "shard" is not for family conditional',
+            HINT = 'The alternatives of a choice set are gathered before they are summed up.';
     ELSIF (options ->> 'std_errors' = 'cluster') <> (options -> 'cluster' <> 'null') THEN
         RAISE invalid_parameter_value USING MESSAGE = CASE options -> 'cluster' WHEN 'null' THEN 'option "std_errors" is "cluster", but option "cluster" names no column'
                 ELSE 'option "cluster" has a meaning only where option "std_errors" is "cluster"' END,
@@ -79,12 +82,27 @@ $$;
 
 COMMENT ON FUNCTION behavior_options IS 'all options of a family of behavior models, the given ones over the defaults';
 
+-- What of a row s of the sample to compare with the text of a value, byte by byte.
+-- Columns of which that is true anyway are left as they are, for servers of foreign
+-- tables to compare them.
+CREATE FUNCTION behavior_comparand(m model, name text) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT format(CASE WHEN a.atttypid IN ('boolean'::regtype, 'smallint'::regtype, 'integer'::regtype, 'bigint'::regtype)
+            OR a.atttypid IN ('text'::regtype, 'varchar'::regtype) AND c.collisdeterministic THEN 's.%I' ELSE 's.%I::text COLLATE "C"' END, a.attname)
+    FROM pg_attribute a LEFT JOIN pg_collation c ON c.oid = a.attcollation
+    WHERE a.attrelid = format('%I.sample', m.name)::regclass AND a.attname = behavior_comparand.name;
+END;
+
+COMMENT ON FUNCTION behavior_comparand IS 'the expression of a column of a behavior model, to compare with a value';
+
 -- The columns of a model's sample that are not features.
 CREATE FUNCTION behavior_roles(m model) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT array_remove(ARRAY[m.target_column, m.options ->> 'weight', m.options ->> 'offset', m.options ->> 'choice_set',
-        m.options ->> 'cluster'], NULL);
+        m.options ->> 'cluster', m.options ->> 'shard'], NULL);
 END;
 
 COMMENT ON FUNCTION behavior_roles IS 'the columns of a behavior model that are not features';
@@ -240,7 +258,7 @@ LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT string_agg(presence_condition(u.c, k.kind), ' AND ') || coalesce(' AND s.' || quote_ident(m.options ->> 'weight') || ' <> 0', '')
-    FROM (SELECT unnest(behavior_roles(m)) UNION
+    FROM (SELECT unnest(array_remove(behavior_roles(m), m.options ->> 'shard')) UNION
         SELECT jsonb_array_elements_text(CASE m.options ->> 'missing' WHEN 'drop' THEN m.options -> 'features' ELSE '[]' END)) u(c)
         LEFT JOIN behavior_columns(m) k ON k.name = u.c;
 END;
@@ -268,7 +286,7 @@ BEGIN
     IF m.method = 'multinomial' THEN
         RETURN format('s.%I::text COLLATE "C"', m.target_column);
     ELSIF m.options -> 'positive' <> 'null' THEN
-        RETURN format('(s.%I::text COLLATE "C" = %L)', m.target_column, m.options ->> 'positive');
+        RETURN format('(%s = %L)', socrec.behavior_comparand(m, m.target_column), m.options ->> 'positive');
     ELSIF category = 'B' THEN
         RETURN format('s.%I', m.target_column);
     ELSIF category = 'N' THEN
@@ -281,24 +299,46 @@ $$;
 
 COMMENT ON FUNCTION behavior_outcome IS 'the expression of what happened in a row of a behavior model';
 
--- The query of the levels of categories, by the number of the column, from one scan;
--- NULL without categories.  A level is a text, also where a type calls texts equal.
-CREATE FUNCTION level_query(m model, condition text) RETURNS text
+-- The query of the levels of categories, by the number of the column, from one scan
+-- or from a scan for each; NULL without categories.  A level is a text, also where a
+-- type calls texts equal.
+CREATE FUNCTION level_query(m model, condition text, one_scan boolean) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT format('WITH s AS MATERIALIZED (SELECT %s FROM %I.sample s WHERE NOT s.held_out AND %s GROUP BY GROUPING SETS (%s))
-            SELECT u.n, array_agg(u.level ORDER BY u.place) AS levels
-            FROM (SELECT v.n, v.level, min(v.place) AS place FROM (%s) v GROUP BY 1, 2) u GROUP BY 1',
-        string_agg(format('s.%1$I, s.%1$I::text COLLATE "C" AS "text of %2$s", grouping(s.%1$I) AS "is other than %2$s"', c.name, c.n), ', ' ORDER BY c.n),
-        m.name, condition, string_agg(format('(s.%1$I, s.%1$I::text COLLATE "C")', c.name), ', ' ORDER BY c.n),
+    SELECT format(CASE WHEN one_scan THEN 'WITH s AS MATERIALIZED (SELECT %1$s FROM %2$s GROUP BY GROUPING SETS (%3$s)) ' ELSE '' END
+            || 'SELECT u.n, array_agg(u.level ORDER BY u.place) AS levels
+            FROM (SELECT v.n, v.level, min(v.place) AS place FROM (%4$s) v GROUP BY 1, 2) u GROUP BY 1',
+        string_agg(format('%s, grouping(s.%I) AS "is other than %s"', c.columns, c.name, c.n), ', ' ORDER BY c.n),
+        r.rows, string_agg(format('(s.%1$I, s.%1$I::text COLLATE "C")', c.name), ', ' ORDER BY c.n),
         string_agg(format('SELECT %2$s AS n, s."text of %2$s" AS level, row_number() OVER (ORDER BY %3$s, s."text of %2$s") AS place
-            FROM s WHERE s."is other than %2$s" = 0 AND s.%1$I IS NOT NULL', c.name, c.n, c.ordering), ' UNION ALL ' ORDER BY c.n))
-    FROM behavior_columns(m) c WHERE c.kind = 'category'
-    HAVING count(*) > 0;
+            FROM %4$s s.%1$I IS NOT NULL', c.name, c.n, c.ordering, CASE WHEN one_scan THEN format('s WHERE s."is other than %s" = 0 AND', c.n)
+                ELSE format('(SELECT %s FROM %s GROUP BY 1, 2) s WHERE', c.columns, r.rows) END), ' UNION ALL ' ORDER BY c.n))
+    FROM (SELECT *, format('s.%1$I, s.%1$I::text COLLATE "C" AS "text of %2$s"', name, n) AS columns FROM behavior_columns(m) WHERE kind = 'category') c,
+        format('%I.sample s WHERE NOT s.held_out AND %s', m.name, condition) r(rows)
+    GROUP BY r.rows;
 END;
 
 COMMENT ON FUNCTION level_query IS 'the query of the levels that the categories of a behavior model have';
+
+CREATE FUNCTION behavior_levels(m model, condition text)
+RETURNS TABLE (n integer, levels text[])
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    query CONSTANT text := socrec.level_query(m, condition, one_scan => true);
+BEGIN
+    IF query IS NOT NULL THEN
+        RETURN QUERY EXECUTE query;
+    END IF;
+EXCEPTION WHEN feature_not_supported THEN
+    -- Planners of distributed tables may not know grouping sets.
+    RETURN QUERY EXECUTE socrec.level_query(m, condition, one_scan => false);
+END
+$$;
+
+COMMENT ON FUNCTION behavior_levels IS 'the levels that the categories of a behavior model have, by the number of the column';
 
 -- The subscripts of a vector that are terms: the elements of an array, whose length
 -- is that of the first; or the ids that occur in a svec.
@@ -333,7 +373,7 @@ COMMENT ON FUNCTION vector_subscripts IS 'the subscripts of a vector that are te
 -- intercept the first column of levels has all of them.  Of part of the rows, a reference may be missing.
 CREATE FUNCTION behavior_terms(m model, condition text, is_part boolean)
 RETURNS TABLE (term text, level text, subscript bigint)
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -342,8 +382,9 @@ DECLARE
     -- Without an intercept levels need none to compare with, of one column.
     complete boolean := m.method <> 'conditional' AND NOT socrec.behavior_has_intercept(m);
 BEGIN
-    FOR c IN EXECUTE format('SELECT k.name, k.kind, l.levels FROM socrec.behavior_columns($1) k LEFT JOIN (%s) l USING (n) ORDER BY k.n',
-        coalesce(socrec.level_query(m, condition), 'SELECT NULL::integer AS n, NULL::text[] AS levels')) USING m
+    FOR c IN
+        SELECT k.name, k.kind, l.levels
+        FROM socrec.behavior_columns(m) k LEFT JOIN socrec.behavior_levels(m, condition) l USING (n) ORDER BY k.n
     LOOP
         IF c.kind IN ('array', 'svec') THEN
             RETURN QUERY SELECT c.name, NULL::text, u FROM unnest(socrec.vector_subscripts(m, c.name, c.kind, condition)) u;
@@ -521,16 +562,13 @@ COMMENT ON TYPE behavior_fit IS 'a fitted behavior model, not yet stored';
 
 -- Fit a model to the rows of its sample for which the condition holds; NULL: all.
 CREATE FUNCTION train_behavior(m model, condition text, OUT f behavior_fit)
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET extra_float_digits = 1
 AS $$
 DECLARE
     usable text := concat_ws(' AND ', condition, socrec.behavior_condition(m));
     has_intercept CONSTANT boolean := socrec.behavior_has_intercept(m);
-    -- Choice sets are numbered cluster by cluster.
-    cluster CONSTANT text := 's.' || quote_ident(m.options ->> 'cluster');
-    units CONSTANT text := concat_ws(', ', cluster, 's.' || quote_ident(m.options ->> 'choice_set'));
     query text;
     rows_clause text;
     features text;
@@ -553,16 +591,20 @@ BEGIN
         EXECUTE format('SELECT socrec.feature_means(%s%L, x.*)) FROM %s', features, array_fill('NaN'::float8, ARRAY[cardinality(f.terms)]), rows_clause)
             INTO f.defaults;
     END IF;
-    query := format('SELECT %1$s::float8, %2$s, %3$s::float8, %4$s::bigint, %5$s::bigint, %6$s FROM %7$s %8$s',
-        CASE m.method WHEN 'multinomial' THEN format('(array_position(%L::text[], %s) - 1)', f.classes, socrec.behavior_outcome(m))
+    query := format('SELECT %1$s::float8, %2$s, %3$s::float8, %4$s, %5$s, %6$s FROM %7$s',
+        CASE m.method WHEN 'multinomial' THEN format('(array_position(%L::text[], %s::text) - 1)', f.classes, socrec.behavior_comparand(m, m.target_column))
             ELSE socrec.behavior_outcome(m) || '::integer' END,
         socrec.behavior_weight(m, f.classes, counts), coalesce('s.' || quote_ident(m.options ->> 'offset'), '0'),
-        coalesce('dense_rank() OVER (ORDER BY ' || nullif(units, '') || ')', 'NULL'), coalesce('dense_rank() OVER (ORDER BY ' || cluster || ')', 'NULL'),
-        -- Numbers alone are read faster as columns.
-        CASE WHEN m.options ->> 'missing' = 'drop' AND num_nonnulls(VARIADIC f.levels) + num_nonnulls(VARIADIC f.subscripts) = 0
-            THEN (SELECT string_agg(format('s.%I', t), ', ' ORDER BY n) FROM unnest(f.terms) WITH ORDINALITY u(t, n))
+        coalesce('s.' || quote_ident(coalesce(m.options ->> 'choice_set', m.options ->> 'shard')), 'NULL'),
+        coalesce('s.' || quote_ident(m.options ->> 'cluster'), 'NULL'),
+        -- Numbers alone are read faster as columns, and shards know nothing of rows.
+        CASE WHEN m.options ->> 'missing' = 'drop' AND num_nonnulls(VARIADIC f.subscripts) = 0
+                AND (num_nonnulls(VARIADIC f.levels) = 0 OR m.options ->> 'shard' IS NOT NULL)
+            THEN (SELECT format(CASE WHEN count(*) > 1500 THEN 'ARRAY[%s]::float8[]' ELSE '%s' END, string_agg(CASE WHEN u.level IS NULL THEN format('s.%I', u.term)
+                    ELSE format('(%s = %L)::integer', socrec.behavior_comparand(m, u.term), u.level) END, ', ' ORDER BY u.n))
+                FROM ROWS FROM (unnest(f.terms), unnest(f.levels)) WITH ORDINALITY u(term, level, n))
             ELSE format('%s%L, x.*)', features, f.defaults) END,
-        rows_clause, CASE WHEN units <> '' THEN 'ORDER BY 4' ELSE '' END);
+        rows_clause);
     SELECT CASE WHEN has_intercept THEN '(intercept)'::text || f.terms ELSE f.terms END,
         CASE WHEN has_intercept THEN NULL::text || f.levels ELSE f.levels END,
         CASE WHEN has_intercept THEN NULL::bigint || f.subscripts ELSE f.subscripts END,
@@ -572,7 +614,8 @@ BEGIN
         m.options -> 'weight' <> 'null' OR m.options -> 'class_weight' <> '{}' OR (m.options ->> 'balanced')::boolean,
         m.options -> 'offset' <> 'null', (m.options ->> 'l1')::float8, (m.options ->> 'l2')::float8,
         (m.options ->> 'standardize')::boolean, (m.options ->> 'path')::integer, m.options ->> 'std_errors',
-        (m.options ->> 'max_iterations')::integer, (m.options ->> 'tolerance')::float8, m.options ->> 'execution', f.row_count) r;
+        (m.options ->> 'max_iterations')::integer, (m.options ->> 'tolerance')::float8, m.options ->> 'execution', f.row_count,
+        m.options ->> 'shard' IS NOT NULL) r;
     PERFORM socrec.report_problems(m, f);
 END
 $$;

@@ -431,7 +431,7 @@ COMMENT ON FUNCTION behavior_fold IS 'the expression of the part of a cross-vali
 CREATE FUNCTION cross_validate_behavior(m model, folds integer)
 RETURNS TABLE (label text, metric text, cutoff integer, value double precision, low double precision, high double precision,
     mean double precision, standard_deviation double precision, fold_values double precision[])
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 10
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 10
 SET search_path = pg_catalog, pg_temp
 SET extra_float_digits = 1
 AS $$

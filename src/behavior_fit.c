@@ -42,7 +42,8 @@ enum
 	ARG_MAX_ITERATIONS,
 	ARG_TOLERANCE,
 	ARG_EXECUTION,
-	ARG_EXPECTED_ROWS
+	ARG_EXPECTED_ROWS,
+	ARG_SHARDED
 };
 
 /* Columns of the query before the features. */
@@ -51,7 +52,7 @@ enum
 	QUERY_Y,
 	QUERY_WEIGHT,
 	QUERY_OFFSET,
-	QUERY_SET,
+	QUERY_SET, /* the choice set, or the shard where there are none */
 	QUERY_CLUSTER,
 	QUERY_FEATURES
 };
@@ -208,14 +209,8 @@ static void
 start_rows(DestReceiver *self, int operation, TupleDesc desc)
 {
 	RowReceiver *receiver = (RowReceiver *) self;
-	static const Oid first[] = {FLOAT8OID, FLOAT8OID, FLOAT8OID, INT8OID, INT8OID};
 	int n = desc->natts - QUERY_FEATURES;
 
-	for (int i = 0; i < QUERY_FEATURES; i++)
-		if (n < 1 || TupleDescAttr(desc, i)->atttypid != first[i])
-			ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
-							errmsg("the query of a regression returns y, weight and offset of type "
-								   "double precision, two of type bigint, and features")));
 	receiver->is_array = n == 1 && TupleDescAttr(desc, QUERY_FEATURES)->atttypid == FLOAT8ARRAYOID;
 	receiver->types = MemoryContextAlloc(receiver->data->budget->context, n * sizeof(Oid));
 	for (int j = 0; j < n; j++)
@@ -233,27 +228,16 @@ start_rows(DestReceiver *self, int operation, TupleDesc desc)
 						 receiver->data->shape.p - receiver->intercept);
 }
 
-static void
-check_order(const int64 *numbers, int64 n, int column)
-{
-	for (int64 i = 1; i < n; i++)
-		if (numbers[i] < numbers[i - 1])
-			invalid_argument("the rows of the query are not in the order of column %d", column + 1);
-}
-
 /*
- * Rows of a choice set, and of a cluster, are one after the other.
+ * How many alternatives a choice set has at most.
  */
 static void
-check_units(RegressionData *data)
+measure_sets(RegressionData *data)
 {
 	int64 start = 0;
 
-	if (data->has_cluster)
-		check_order(data->cluster, data->n, QUERY_CLUSTER);
 	if (!data->has_set)
 		return;
-	check_order(data->set, data->n, QUERY_SET);
 	for (int64 i = 1; i <= data->n; i++)
 	{
 		if (i < data->n && data->set[i] == data->set[i - 1])
@@ -285,28 +269,89 @@ describe_query(const char *query)
 		((CachedPlanSource *) linitial(SPI_plan_get_plan_sources(plan)))->resultDesc);
 	MemoryContextSwitchTo(old);
 	SPI_finish();
+	for (int i = 0; i <= QUERY_OFFSET; i++)
+		if (desc->natts <= QUERY_FEATURES || TupleDescAttr(desc, i)->atttypid != FLOAT8OID)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATATYPE_MISMATCH),
+					 errmsg("the query of a regression returns y, weight and offset of type "
+							"double precision, choice set or shard, cluster, and features")));
 	return desc;
 }
 
 /*
- * The queries of passes: parameters are $1, and the columns of the query are called
- * c1, c2 ....  The features are written as one array.
+ * A query as a source whose columns are called c1, c2 ....
+ */
+static char *
+from_clause(const char *query, int columns)
+{
+	StringInfoData from;
+
+	initStringInfo(&from);
+	appendStringInfo(&from, "FROM (%s\n) q (c1", query);
+	for (int j = 2; j <= columns; j++)
+		appendStringInfo(&from, ", c%d", j);
+	appendStringInfoChar(&from, ')');
+	return from.data;
+}
+
+/*
+ * The query whose rows are kept in memory: choice sets and clusters are numbers, and
+ * rows of the same one follow each other.
+ */
+static char *
+write_load(const char *query, const RegressionData *data)
+{
+	TupleDesc desc = describe_query(query);
+	const char *order = data->has_set ? (data->has_cluster ? "c5, c4" : "c4") : "c5";
+	StringInfoData text;
+
+	initStringInfo(&text);
+	appendStringInfoString(&text, "SELECT ");
+	for (int j = 0; j < desc->natts; j++)
+	{
+		if (j == QUERY_SET && data->has_set)
+			appendStringInfo(&text, "pg_catalog.dense_rank() OVER (ORDER BY %s)", order);
+		else if (j == QUERY_CLUSTER && data->has_cluster)
+			appendStringInfoString(&text, "pg_catalog.dense_rank() OVER (ORDER BY c5)");
+		else if (j == QUERY_SET || j == QUERY_CLUSTER)
+			appendStringInfoString(&text, "NULL::pg_catalog.int8");
+		else
+			appendStringInfo(&text, "c%d", j + 1);
+		appendStringInfo(&text, " AS %s%s",
+						 quote_identifier(NameStr(TupleDescAttr(desc, j)->attname)),
+						 j < desc->natts - 1 ? ", " : " ");
+	}
+	appendStringInfoString(&text, from_clause(query, desc->natts));
+	if (data->has_set || data->has_cluster)
+		appendStringInfo(&text, " ORDER BY %s", order);
+	return text.data;
+}
+
+/*
+ * The query of sums over contributions; a shard's first, where there are such.
+ */
+static char *
+write_sums(const char *contribution, const char *from, bool sharded)
+{
+	char *sums = psprintf("SELECT socrec.regression_sums(%s) AS s %s", contribution, from);
+
+	if (sharded)
+		return psprintf("SELECT socrec.merge_sums(s.s) FROM (%s GROUP BY c4) s", sums);
+	return sums;
+}
+
+/*
+ * The queries of passes: parameters are $1.  The features are written as one array.
  */
 static void
-write_queries(QueryPasses *passes, const char *query, bool intercept)
+write_queries(QueryPasses *passes, const char *query, bool intercept, bool sharded)
 {
 	TupleDesc desc = describe_query(query);
 	StringInfoData features;
-	StringInfoData from;
-	StringInfoData sets;
+	const char *from = from_clause(query, desc->natts);
 	const char *call;
 
 	initStringInfo(&features);
-	initStringInfo(&from);
-	appendStringInfo(&from, "FROM (%s\n) q (c1", query);
-	for (int j = 2; j <= desc->natts; j++)
-		appendStringInfo(&from, ", c%d", j);
-	appendStringInfoChar(&from, ')');
 	if (TupleDescAttr(desc, desc->natts - 1)->atttypid == FLOAT8ARRAYOID)
 		appendStringInfo(&features, intercept ? "pg_catalog.array_prepend(1::float8, c%d)" : "c%d",
 						 QUERY_FEATURES + 1);
@@ -319,22 +364,19 @@ write_queries(QueryPasses *passes, const char *query, bool intercept)
 		appendStringInfoString(&features, "]::float8[]");
 	}
 	call = psprintf("socrec.regression_contribution($1, c1, %s, c2, c3)", features.data);
-	passes->plain = psprintf("SELECT socrec.regression_sums(%s) %s", call, from.data);
+	passes->plain = write_sums(call, from, sharded);
 	if (passes->shape.family == REGRESSION_CONDITIONAL)
 	{
-		initStringInfo(&sets);
-		appendStringInfo(&sets,
-						 "FROM (SELECT pg_catalog.array_agg(c1) AS y, pg_catalog.array_agg(%s) "
-						 "AS x, pg_catalog.array_agg(c2) AS w, pg_catalog.array_agg(c3) AS o, "
-						 "c5 %s GROUP BY c4, c5) s",
-						 features.data, from.data);
-		from = sets;
+		from = psprintf("FROM (SELECT pg_catalog.array_agg(c1) AS y, pg_catalog.array_agg(%s) "
+						"AS x, pg_catalog.array_agg(c2) AS w, pg_catalog.array_agg(c3) AS o, "
+						"c5 %s GROUP BY c4, c5) s",
+						features.data, from);
 		call = "socrec.choice_contribution($1, s.y, s.x, s.w, s.o)";
 	}
-	passes->one = psprintf("SELECT socrec.regression_sums(%s) %s", call, from.data);
+	passes->one = write_sums(call, from, sharded);
 	passes->cluster = psprintf("SELECT socrec.regression_sums(socrec.cluster_contribution(s.s)) "
 							   "FROM (SELECT socrec.regression_sums(%s) AS s %s GROUP BY c5) s",
-							   call, from.data);
+							   call, from);
 }
 
 /*
@@ -546,13 +588,13 @@ load_rows(const char *query, RegressionData *data, bool intercept, bool stops)
 		.stops = stops};
 
 	progress_start(&progress, "regression");
-	query_run(query, &receiver.pub);
+	query_run(write_load(query, data), &receiver.pub);
 	progress_end(&progress);
 	if (receiver.stopped)
 		return false;
 	if (data->n == 0)
 		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there are no rows to fit")));
-	check_units(data);
+	measure_sets(data);
 	return true;
 }
 
@@ -577,7 +619,7 @@ load(const char *query, RegressionData *data, const RegressionProblem *problem,
  */
 static RegressionReport *
 run_queries(const char *query, Budget *budget, RegressionProblem *problem,
-			const RegressionOptions *options)
+			const RegressionOptions *options, bool sharded)
 {
 	QueryPasses passes = {.budget = budget, .shape = problem->shape};
 	RegressionSource source = {query_moments, query_standardize, query_pass, query_clusters,
@@ -585,7 +627,7 @@ run_queries(const char *query, Budget *budget, RegressionProblem *problem,
 
 	passes.center = budget_alloc(budget, problem->shape.p, sizeof(double), "the sums of a pass");
 	passes.scale = budget_alloc(budget, problem->shape.p, sizeof(double), "the sums of a pass");
-	write_queries(&passes, query, problem->intercept);
+	write_queries(&passes, query, problem->intercept, sharded);
 	return regression_run(budget, problem, options, &source);
 }
 
@@ -689,7 +731,8 @@ socrec_fit_regression(PG_FUNCTION_ARGS)
 	}
 	else
 	{
-		report = run_queries(query, &budget, &problem, &options);
+		report = run_queries(query, &budget, &problem, &options,
+							 PG_GETARG_BOOL(ARG_SHARDED) && !data.has_set);
 		execution = IN_QUERIES;
 	}
 	result = report_datum(fcinfo, &problem, report, executions[execution]);

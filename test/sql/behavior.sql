@@ -332,6 +332,31 @@ RESET maintenance_work_mem;
 SELECT executed, n FROM trial.fit;
 SELECT drop_model('trial');
 SELECT create_behavior_model('trial', 'visitor', 'buys', '{a,b}') IS NULL AS none;
+-- A planner that does not know grouping sets, as those of distributed tables.
+CREATE FUNCTION refuse_grouping_sets() RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    statements text;
+BEGIN
+    GET DIAGNOSTICS statements = PG_CONTEXT;
+    IF statements LIKE '%GROUPING SETS%' THEN
+        RAISE feature_not_supported;
+    END IF;
+    RETURN true;
+END $$;
+SELECT name FROM create_behavior_model('here', 'visitor', 'buys', '{a,b_raw,c,d}', options => '{"categorical": ["b_raw"]}');
+SELECT name FROM create_behavior_model('there', 'SELECT * FROM visitor WHERE refuse_grouping_sets()', 'buys', '{a,b_raw,c,d}', options => '{"categorical": ["b_raw"]}');
+SELECT count(*), bool_and((h.term, h.level, h.estimate) IS NOT DISTINCT FROM (t.term, t.level, t.estimate)) AS same FROM here.coefficient h FULL JOIN there.coefficient t USING (id);
+SELECT drop_model('there');
+DO $$ BEGIN PERFORM d FROM visitor WHERE refuse_grouping_sets() GROUP BY GROUPING SETS ((d)); END $$;
+-- Shards add up their rows by themselves.
+SELECT merge_sums(s), merge_sums(s) FILTER (WHERE false) AS none FROM (VALUES ('{1,2}'::float8[]), (NULL), ('{10,20}')) v(s);
+SELECT merge_sums(s) FROM (VALUES ('{1,2}'::float8[]), ('{10}')) v(s);
+SELECT name FROM create_behavior_model('there', 'SELECT *, nullif(visitor_id % 5, 0) AS shard FROM visitor', 'buys', '{a,b_raw,c,d}',
+    options => '{"categorical": ["b_raw"], "shard": "shard", "execution": "query", "std_errors": "robust"}');
+SELECT count(*), max(abs(h.estimate - t.estimate)) < 1e-8 AS same FROM here.coefficient h FULL JOIN there.coefficient t USING (id);
+SELECT a.executed, a.n = b.n AS same FROM there.fit a, here.fit b;
+SELECT drop_model('here'), drop_model('there');
+SELECT create_behavior_model('trial', 'visitor', 'd', '{a}', 'conditional', '{"choice_set": "segment", "shard": "c"}');
 -- names and values that could be read as SQL
 CREATE TABLE "a'b""c%s" AS SELECT buys AS "it's %1$s ""so""", c || '''%L $$ ''\' AS "c\d%I", a AS "weight" FROM visitor;
 SELECT name, target_column FROM create_behavior_model('x''y"z %s $1', '"a''b""c%s"', 'it''s %1$s "so"');
@@ -355,4 +380,5 @@ SELECT drop_model('trial', "cascade" => true);
 REVOKE ALL ON SCHEMA public FROM behavior_reader;
 DROP ROLE behavior_reader;
 DROP TABLE visitor, "a'b""c%s" CASCADE;
+DROP FUNCTION refuse_grouping_sets();
 DROP VIEW alternative;

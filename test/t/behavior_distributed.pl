@@ -76,5 +76,32 @@ foreach my $execution ('memory', 'query')
 	is(difference('part', 'chosen', '{a,b,c}', 'conditional', $execution, '{"choice_set": "trip"}'), 't|t|t|t|t', "conditional, $execution");
 }
 
+
+# With option shard every server adds up its rows itself, and sends sums alone.
+$_->append_conf('postgresql.conf', 'log_statement = all'), $_->reload foreach @servers;
+$hub->append_conf('postgresql.conf', 'enable_partitionwise_aggregate = on');
+$hub->reload;
+foreach my $model ([ 'buys', '{a,b,c,weight}', 'logistic', '{"shard": "shard"}', 'logistic' ],
+	[ 'kind', '{a,b,c}', 'multinomial', '{"shard": "shard", "weight": "weight"}', 'multinomial' ],
+	[ 'kind', '{a,b,c}', 'logistic', '{"shard": "shard", "positive": "one", "std_errors": "robust"}', 'a level' ])
+{
+	my ($target, $features, $family, $options, $what) = @$model;
+	my @before = map { -s $_->logfile } @servers;
+	is(difference('part', $target, $features, $family, 'query', $options), 't|t|t|t|t', "$what, by shards");
+	foreach my $i (0, 1)
+	{
+		my $log = slurp_file($servers[$i]->logfile, $before[$i]);
+		my $sums = () = $log =~ /SELECT [^\n]*socrec\.regression_sums\(/g;
+		my $selects = () = $log =~ /DECLARE [^\n]* FOR\s+SELECT /g;
+		cmp_ok($sums, '>', 4, "$what: server $i summed up $sums times");
+		# What else is asked for are classes and levels.
+		cmp_ok($selects - $sums, '<=', 2, "$what: server $i sent rows " . ($selects - $sums) . ' times');
+	}
+}
+like($hub->safe_psql('postgres', q{
+		EXPLAIN (COSTS off) SELECT socrec.merge_sums(s) FROM (
+			SELECT shard, socrec.regression_sums(socrec.regression_contribution('{0,1,1,2, 0,0, 0,0, 1,1}', buys::integer, ARRAY[1, a], 1, 0)) AS s FROM part GROUP BY shard) q}),
+	qr/Append\s+->  \w*Aggregate.*part_0.*Foreign Scan.*Foreign Scan/s, 'shards are summed up apart');
+
 $_->stop foreach $hub, @servers;
 done_testing();
