@@ -360,15 +360,19 @@ BEGIN
         RAISE wrong_object_type USING MESSAGE = format('models "%s" and "%s" are not both behavior models', smaller, larger);
     END IF;
     EXECUTE format('SELECT s.n AS n, l.n AS m, s.log_likelihood AS a, l.log_likelihood AS b, l.parameters - s.parameters AS df,
-            s.family = l.family AND s.classes IS NOT DISTINCT FROM l.classes AS same,
+            s.family = l.family AND s.classes IS NOT DISTINCT FROM l.classes AND $1 AND (NOT $2
+                OR abs(s.null_log_likelihood - l.null_log_likelihood) <= 1e-9 * abs(l.null_log_likelihood)) AS same,
             (SELECT string_agg(socrec.term_name(c.term, c.level, c.subscript), '', '' ORDER BY c.id) FROM %1$I.coefficient c WHERE NOT EXISTS (
                 SELECT FROM %2$I.coefficient d WHERE (d.class, d.term, d.level, d.subscript) IS NOT DISTINCT FROM (c.class, c.term, c.level, c.subscript))) AS others
-        FROM %1$I.fit s, %2$I.fit l', smaller, larger) INTO r;
+        FROM %1$I.fit s, %2$I.fit l', smaller, larger) INTO r
+        USING NOT EXISTS (SELECT FROM unnest('{positive,weight,class_weight,balanced,offset,choice_set}'::text[]) o
+                WHERE a.options -> o IS DISTINCT FROM b.options -> o),
+            a.options -> 'intercept' = b.options -> 'intercept';
     IF NOT r.same OR r.n <> r.m OR a.target_column <> b.target_column OR r.others IS NOT NULL OR r.df <= 0 THEN
         RAISE invalid_parameter_value USING MESSAGE = format('model "%s" is not nested in "%s"', smaller, larger),
             DETAIL = CASE WHEN r.n <> r.m THEN format('They were fitted to %s and %s observations.', r.n, r.m)
                 WHEN r.others IS NOT NULL THEN format('It has terms that the other lacks: %s.', r.others)
-                WHEN NOT r.same OR a.target_column <> b.target_column THEN 'They do not predict the same.'
+                WHEN NOT r.same OR a.target_column <> b.target_column THEN 'They do not predict the same of the same rows.'
                 ELSE 'It does not have fewer parameters.' END;
     ELSIF (a.options ->> 'l1')::float8 + (a.options ->> 'l2')::float8 + (b.options ->> 'l1')::float8 + (b.options ->> 'l2')::float8 > 0 THEN
         RAISE invalid_parameter_value USING MESSAGE = 'likelihoods of models with a penalty cannot be compared';

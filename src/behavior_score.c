@@ -17,6 +17,7 @@
 #include "access/tupmacs.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
+#include "common/shortest_dec.h"
 #include "funcapi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -334,6 +335,7 @@ add_number(RowReader *reader, const TermColumn *column, int term, double value)
 static void
 add_level(RowReader *reader, TermColumn *column, Datum value)
 {
+	char digits[DOUBLE_SHORTEST_DECIMAL_LEN];
 	const char *text;
 	int length;
 	int low = 0;
@@ -341,6 +343,15 @@ add_level(RowReader *reader, TermColumn *column, Datum value)
 
 	if (column->type == BOOLOID)
 		text = DatumGetBool(value) ? "true" : "false";
+	else if (column->type == FLOAT8OID || column->type == FLOAT4OID)
+	{
+		/* All digits, whatever the session's extra_float_digits. */
+		if (column->type == FLOAT8OID)
+			double_to_shortest_decimal_buf(DatumGetFloat8(value), digits);
+		else
+			float_to_shortest_decimal_buf(DatumGetFloat4(value), digits);
+		text = digits;
+	}
 	else
 		text = OutputFunctionCall(&column->output, value);
 	length = (int) strlen(text);

@@ -112,7 +112,27 @@ SELECT term, estimate, std_error, z, p_value FROM m.coefficient ORDER BY id;
 SELECT drop_model('m');
 
 -- The text of a level must not depend on a session's settings.
+SELECT name FROM create_behavior_model('m', 'SELECT CASE WHEN g < 3 THEN 0.1::float8 + 0.2 ELSE -1 END AS n, f, y OR g < 2 AS y FROM edge', 'y', options => '{"categorical": ["n"]}');
+SELECT level FROM m.coefficient WHERE term = 'n';
+SELECT abs(m.score(r) - logistic(sum(estimate))) < 1e-15 AS same
+FROM (SELECT 0.1::float8 + 0.2 AS n, 'b' AS f) r, m.coefficient WHERE level IS NULL OR term = 'n' GROUP BY r;
+SELECT drop_model('m');
 SELECT create_behavior_model('m', 'SELECT date ''2024-01-01'' + g AS day, y FROM edge', 'y', options => '{"categorical": ["day"]}');
+
+-- Models of other weights, or other outcomes, are not nested.
+SELECT name FROM create_behavior_model('m', 'SELECT x, f, 2 AS w FROM edge', 'f', '{x}', options => '{"positive": "b", "weight": "w"}');
+SELECT name FROM create_behavior_model('m2', 'SELECT x, k, f, 2 AS w FROM edge', 'f', '{x,k}', options => '{"positive": "b"}');
+SELECT likelihood_ratio_test('m', 'm2');
+SELECT drop_model('m2');
+SELECT name FROM create_behavior_model('m2', 'SELECT x, k, f, 2 AS w FROM edge', 'f', '{x,k}', options => '{"positive": "c", "weight": "w"}');
+SELECT likelihood_ratio_test('m', 'm2');
+SELECT drop_model('m2');
+SELECT name FROM create_behavior_model('m2', 'SELECT x, k, f, 3 AS w FROM edge', 'f', '{x,k}', options => '{"positive": "b", "weight": "w"}');
+SELECT likelihood_ratio_test('m', 'm2');
+SELECT drop_model('m2');
+SELECT name FROM create_behavior_model('m2', 'SELECT x, 3 * x AS x3, 1 AS one, k, f, 2 AS w FROM edge', 'f', '{x,x3,one,k}', options => '{"positive": "b", "weight": "w"}');
+SELECT degrees_of_freedom FROM likelihood_ratio_test('m', 'm2');
+SELECT drop_model(m) FROM unnest('{m,m2}'::text[]) m;
 
 DROP FUNCTION edge_estimates;
 DROP TABLE edge;
