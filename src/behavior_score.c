@@ -232,6 +232,27 @@ is_svec(Oid type)
 }
 
 /*
+ * Can a value of this type be written as one of the levels?  Of numbers and booleans
+ * it is easy to say.
+ */
+static bool
+has_levels(const TermColumn *column)
+{
+	for (int i = 0; i < column->n; i++)
+	{
+		const char *text = column->levels[i].text;
+		char *end;
+
+		if (column->type == BOOLOID && (strcmp(text, "true") == 0 || strcmp(text, "false") == 0))
+			return true;
+		(void) strtod(text, &end);
+		if (query_is_number(column->type) && end != text && *end == '\0')
+			return true;
+	}
+	return column->type != BOOLOID && !query_is_number(column->type);
+}
+
+/*
  * Can a column of this type have such terms?  What is to be known of the type, too.
  */
 static void
@@ -244,6 +265,13 @@ match_type(RowReader *reader, TermColumn *column, Oid type)
 	column->element = InvalidOid;
 	if (column->levels != NULL)
 	{
+		if (!has_levels(column))
+			ereport(
+				ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("column \"%s\" is of type %s, which has no value \"%s\"", column->name,
+						format_type_be(type), column->levels[0].text),
+				 errhint("The model was fitted on categories: cast the column to their type.")));
 		getTypeOutputInfo(column->type, &output, &is_varlena);
 		fmgr_info_cxt(output, &column->output, reader->context);
 	}

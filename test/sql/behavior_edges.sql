@@ -119,6 +119,16 @@ FROM (SELECT 0.1::float8 + 0.2 AS n, 'b' AS f) r, m.coefficient WHERE level IS N
 SELECT drop_model('m');
 SELECT create_behavior_model('m', 'SELECT date ''2024-01-01'' + g AS day, y FROM edge', 'y', options => '{"categorical": ["day"]}');
 
+-- Nor is a row of another type taken for one of the reference.
+SELECT name FROM create_behavior_model('m', 'SELECT half, y FROM edge', 'y');
+SELECT m.score(r) IS NOT NULL AS scored FROM (SELECT 'true' AS half) r;
+SELECT m.score(r) FROM (SELECT 1 AS half) r;
+SELECT drop_model('m');
+SELECT name FROM create_behavior_model('m', 'SELECT g, y FROM edge', 'y', options => '{"categorical": ["g"]}');
+SELECT m.score(r) IS NOT NULL AS scored FROM (SELECT 1::numeric AS g) r;
+SELECT m.score(r) FROM (SELECT true AS g) r;
+SELECT drop_model('m');
+
 -- Models of other weights, or other outcomes, are not nested.
 SELECT name FROM create_behavior_model('m', 'SELECT x, f, 2 AS w FROM edge', 'f', '{x}', options => '{"positive": "b", "weight": "w"}');
 SELECT name FROM create_behavior_model('m2', 'SELECT x, k, f, 2 AS w FROM edge', 'f', '{x,k}', options => '{"positive": "b"}');
