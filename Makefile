@@ -16,7 +16,7 @@ MODULE_big = socrec
 OBJS       = $(patsubst %.c,%.o,$(filter-out src/$(BLAS_MODULE).c,$(wildcard src/*.c)))
 # Linear algebra, a module that the other loads when it needs it.
 BLAS_MODULE = socrec_blas
-SQL_PARTS  = $(patsubst %,sql/%.sql,$(CAPABILITIES) ranking diversity method factor_items behavior_model behavior_views prepare_views evaluation_engine tuning version)
+SQL_PARTS  = $(patsubst %,sql/%.sql,$(CAPABILITIES) ranking diversity method factor_items behavior_model behavior_metrics behavior_views prepare_views evaluation_engine tuning version)
 DATA_built = socrec--$(EXTVERSION).sql
 EXTRA_CLEAN = socrec--*.sql build output_regress $(BLAS_MODULE).so src/$(BLAS_MODULE).o
 
@@ -33,7 +33,7 @@ endif
 SHLIB_LINK  = -lm -Wl,-Bsymbolic
 
 # What needs linear algebra is tested where there is some to link with.
-REGRESS        = $(CAPABILITIES) behavior_edges behavior_folds behavior_use behavior_vectors factor_fits $(if $(strip $(BLAS_LIBS)),ease) golden catalog
+REGRESS        = $(CAPABILITIES) behavior_edges behavior_folds behavior_metrics behavior_use behavior_vectors factor_fits $(if $(strip $(BLAS_LIBS)),ease) golden catalog
 # Not the default output folder, this one: pg_regress looks for sql/ there first.
 REGRESS_OPTS   = --inputdir=test --outputdir=output_regress --load-extension=socrec
 ISOLATION      = $(notdir $(basename $(wildcard test/specs/*.spec)))

@@ -208,6 +208,13 @@ CREATE AGGREGATE feature_means(features double precision[]) (
 
 COMMENT ON AGGREGATE feature_means(double precision[]) IS 'the means of features over rows, NaN left out';
 
+CREATE FUNCTION most_probable(classes text[], scores double precision[])
+RETURNS text
+AS 'MODULE_PATHNAME', 'socrec_most_probable'
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION most_probable IS 'the class with the greatest score';
+
 CREATE FUNCTION chi_square_p_value(chi_square double precision, degrees_of_freedom double precision)
 RETURNS double precision
 AS 'MODULE_PATHNAME', 'socrec_chi_square_p_value'

@@ -1,6 +1,4 @@
 -- behavior_views: what a behavior model's schema holds
---
--- "OFFSET 0" keeps the planner from computing a row's score for each use of it.
 
 CREATE FUNCTION behavior_table_statements(m model) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -48,61 +46,6 @@ END;
 
 COMMENT ON FUNCTION behavior_table_statements IS 'the statements that create a behavior model''s tables';
 
-CREATE FUNCTION behavior_view_statements(m model) RETURNS text[]
-LANGUAGE sql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    SELECT array_agg(format(t.statement, m.name, metrics_query(m, format('SELECT * FROM %I.prediction', m.name), 'held_out')) ORDER BY t.n)
-    FROM unnest(ARRAY[
-        'CREATE VIEW %1$I.evaluation WITH (security_invoker = true) AS %2$s',
-        'COMMENT ON VIEW %1$I.evaluation IS ''how good predictions are, over the rows fitted and those held out''']
-        || CASE m.method WHEN 'logistic' THEN ARRAY[
-        'COMMENT ON COLUMN %1$I.evaluation.sse IS ''M, the sum of (actual - probability)^2''',
-        'COMMENT ON COLUMN %1$I.evaluation.accuracy IS ''as precision and recall with threshold 0.5; roc has others''',
-        'CREATE VIEW %1$I.calibration WITH (security_invoker = true) AS
-            SELECT p.held_out, p.bin, count(*) AS n, min(p.probability) AS low, max(p.probability) AS high,
-                avg(p.probability) AS mean_probability, avg(p.actual::integer)::float8 AS share
-            FROM (SELECT q.*, ntile(10) OVER (PARTITION BY q.held_out ORDER BY q.probability) AS bin
-                FROM (SELECT * FROM %1$I.prediction OFFSET 0) q WHERE q.probability IS NOT NULL) p
-            GROUP BY p.held_out, p.bin',
-        'COMMENT ON VIEW %1$I.calibration IS ''tenths of the rows by probability: the mean probability and the share that it happened to''',
-        'CREATE VIEW %1$I.lift WITH (security_invoker = true) AS
-            SELECT d.held_out, d.decile, d.n, d.positives, d.positives::float8 / d.n AS rate,
-                d.positives::float8 / d.n / nullif(sum(d.positives) OVER w / sum(d.n) OVER w, 0)::float8 AS lift,
-                (sum(d.positives) OVER c / nullif(sum(d.positives) OVER w, 0))::float8 AS gain
-            FROM (SELECT p.held_out, p.decile, count(*) AS n, count(*) FILTER (WHERE p.actual) AS positives
-                FROM (SELECT q.*, ntile(10) OVER (PARTITION BY q.held_out ORDER BY q.probability DESC) AS decile
-                    FROM (SELECT * FROM %1$I.prediction OFFSET 0) q WHERE q.probability IS NOT NULL) p
-                GROUP BY p.held_out, p.decile) d
-            WINDOW w AS (PARTITION BY d.held_out), c AS (PARTITION BY d.held_out ORDER BY d.decile)',
-        'COMMENT ON VIEW %1$I.lift IS ''tenths of the rows, the most probable first''',
-        'COMMENT ON COLUMN %1$I.lift.lift IS ''the rate as a multiple of that of all rows''',
-        'COMMENT ON COLUMN %1$I.lift.gain IS ''share of all positives up to this tenth''',
-        'CREATE VIEW %1$I.roc WITH (security_invoker = true) AS
-            SELECT t.held_out, t.threshold, t.selected, (t.true_positives / nullif(t.positives, 0))::float8 AS true_positive_rate,
-                ((t.selected - t.true_positives) / nullif(t.n - t.positives, 0))::float8 AS false_positive_rate,
-                (t.true_positives / nullif(t.selected, 0))::float8 AS "precision",
-                ((t.true_positives + t.n - t.positives - (t.selected - t.true_positives)) / t.n)::float8 AS accuracy
-            FROM (SELECT h.held_out, (h.step::float8 / 100) AS threshold, sum(h.n) OVER c AS selected, sum(h.positives) OVER c AS true_positives,
-                    sum(h.n) OVER w AS n, sum(h.positives) OVER w AS positives
-                FROM (SELECT g.held_out, s.step, count(p.probability)::numeric AS n, count(*) FILTER (WHERE p.actual)::numeric AS positives
-                    FROM (SELECT DISTINCT q.held_out FROM %1$I.prediction q) g CROSS JOIN generate_series(0, 100) s(step)
-                        LEFT JOIN (SELECT q.held_out, q.actual, q.probability, floor(q.probability * 100)::integer AS step
-                            FROM (SELECT * FROM %1$I.prediction OFFSET 0) q WHERE q.probability IS NOT NULL) p ON p.held_out = g.held_out AND p.step = s.step
-                    GROUP BY g.held_out, s.step) h
-                WINDOW w AS (PARTITION BY h.held_out), c AS (PARTITION BY h.held_out ORDER BY h.step DESC)) t',
-        'COMMENT ON VIEW %1$I.roc IS ''what each threshold of the probability selects: rates, precision and accuracy''',
-        'COMMENT ON COLUMN %1$I.roc.true_positive_rate IS ''recall: share of the positives selected''']
-        WHEN 'multinomial' THEN ARRAY[
-        'CREATE VIEW %1$I.confusion WITH (security_invoker = true) AS
-            SELECT p.held_out, p.actual, p.predicted, count(*) AS n FROM %1$I.prediction p GROUP BY 1, 2, 3',
-        'COMMENT ON VIEW %1$I.confusion IS ''how often a class was predicted where it, or another, was the actual one''']
-        ELSE '{}' END
-        || ARRAY['GRANT SELECT ON ALL TABLES IN SCHEMA %1$I TO PUBLIC']) WITH ORDINALITY t(statement, n);
-END;
-
-COMMENT ON FUNCTION behavior_view_statements IS 'the statements that create a behavior model''s views of metrics';
-
 -- The functions, which carry what was estimated.  They take a row of any type, which
 -- a body of SQL-standard form cannot.  An unnest of several arrays is pg_catalog's, and
 -- can only be written without it.
@@ -126,9 +69,11 @@ BEGIN
             ELSE 'the utility of a row: socrec.softmax(score(r)) OVER (PARTITION BY the set) is its probability' END)];
     IF m.method = 'multinomial' THEN
         statements := statements || ARRAY[
+            format('CREATE OR REPLACE FUNCTION %I.classes() RETURNS text[] LANGUAGE sql STABLE PARALLEL SAFE AS %L', m.name,
+                format('SELECT %L::pg_catalog.text[]', s.classes)),
+            format('COMMENT ON FUNCTION %I.classes IS %L', m.name, 'the classes, in the order of probabilities that score returns'),
             format('CREATE OR REPLACE FUNCTION %I.predict_class(target anyelement) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE COST 50 AS %L', m.name,
-                format('SELECT (%L::pg_catalog.text[])[u.n] FROM pg_catalog.unnest(%s) WITH ORDINALITY u(score, n) ORDER BY u.score DESC, u.n LIMIT 1',
-                    s.classes, scores)),
+                format('SELECT socrec.most_probable(%L::pg_catalog.text[], %s)', s.classes, scores)),
             format('COMMENT ON FUNCTION %I.predict_class IS %L', m.name, 'the most probable class of a row'),
             format('CREATE OR REPLACE FUNCTION %I.explain(target anyelement)
                 RETURNS TABLE (class text, term text, level text, subscript bigint, value float8, estimate float8, contribution float8)
@@ -311,8 +256,8 @@ BEGIN
     PERFORM socrec.check_behavior_columns(m);
     PERFORM socrec.execute_all(socrec.behavior_table_statements(m));
     m := socrec.fit_behavior_model(m);
-    EXECUTE format('CREATE VIEW %I.prediction WITH (security_invoker = true) AS %s', m.name, socrec.prediction_query(m, format('%I.score(s.*)', m.name),
-            format('(SELECT f.classes FROM %I.fit f)', m.name), 'true'));
+    EXECUTE format('CREATE VIEW %I.prediction WITH (security_invoker = true) AS %s', m.name, socrec.prediction_query(m,
+        format('%I.score(s.*)', m.name), format('%I.classes()', m.name), 'true'));
     PERFORM socrec.execute_all(socrec.behavior_view_statements(m));
     PERFORM socrec.begin_version(m);
 
@@ -443,6 +388,7 @@ DECLARE
     part text;
     s socrec.behavior_scorer;
     f socrec.behavior_fit;
+    classes text;
     measured jsonb[];
     one jsonb;
 BEGIN
@@ -455,8 +401,9 @@ BEGIN
     FOR fold IN 0 .. folds - 1 LOOP
         f := socrec.train_behavior(m, format('%s <> %s', part, fold));
         s := socrec.fitted_scorer(m, f);
-        EXECUTE format('SELECT to_jsonb(r) FROM (%s) r', socrec.metrics_query(m, socrec.prediction_query(m, socrec.probability_expression(m, s, 's.*'),
-            format('%L::text[]', s.classes), format('NOT s.held_out AND %s = %s', part, fold)), NULL)) INTO one;
+        classes := format('%L::pg_catalog.text[]', s.classes);
+        EXECUTE format('SELECT to_jsonb(r) FROM (%s) r', socrec.metrics_query(m, socrec.behavior_outcomes(m, socrec.prediction_query(m,
+            socrec.probability_expression(m, s, 's.*'), classes, format('NOT s.held_out AND %s = %s', part, fold)), classes), NULL)) INTO one;
         measured := measured || one;
     END LOOP;
     RETURN QUERY SELECT m.name, v.key, NULL::integer, avg(v.x), NULL::float8, NULL::float8, avg(v.x), stddev_samp(v.x), array_agg(v.x ORDER BY v.fold)

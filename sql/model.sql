@@ -573,7 +573,7 @@ DECLARE
     m socrec.model := socrec.lock_model(name, orphan => true, any_kind => true);
     own_views CONSTANT name[] := '{evaluation,prediction_error,recommendations,outcome,impression_outcome,realized_error,
         daily_performance,daily_error,error_drift,input_drift,
-        prediction,calibration,lift,roc,confusion}';
+        prediction,calibration,lift,roc,confusion,class_evaluation}';
     statement text;
 BEGIN
     PERFORM socrec.refuse_part(name);
@@ -595,7 +595,7 @@ BEGIN
             SELECT 'DROP FUNCTION ' || string_agg(p.oid::regprocedure::text, ', ') FROM pg_proc p
                 WHERE p.pronamespace = quote_ident(name)::regnamespace
                     AND p.proname IN ('recommend', 'recommend_all', 'predictions', 'prediction', 'prediction_interval', 'predict', 'similar_items', 'similar_users', 'explain', 'forget_user',
-                        'score', 'predict_class') HAVING count(*) > 0
+                        'score', 'predict_class', 'classes') HAVING count(*) > 0
             UNION ALL
             SELECT format('SELECT socrec.drop_model(%L)', p.name) FROM socrec.model_parts(m) p
             UNION ALL

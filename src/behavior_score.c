@@ -654,3 +654,30 @@ socrec_feature_means_final(PG_FUNCTION_ARGS)
 		((double *) ARR_DATA_PTR(means))[i] = sums[n + i] > 0 ? sums[i] / sums[n + i] : 0;
 	PG_RETURN_ARRAYTYPE_P(means);
 }
+
+/*
+ * most_probable(classes text[], scores double precision[]): the class with the
+ * greatest score, the first of those.
+ */
+PG_FUNCTION_INFO_V1(socrec_most_probable);
+Datum
+socrec_most_probable(PG_FUNCTION_ARGS)
+{
+	ArrayType *classes = PG_GETARG_ARRAYTYPE_P(0);
+	int n = ArrayGetNItems(ARR_NDIM(classes), ARR_DIMS(classes));
+	const double *scores = numbers_argument(fcinfo, 1, n, "scores");
+	int best = 0;
+	Datum class;
+	bool is_null;
+
+	if (n == 0 || scores == NULL)
+		PG_RETURN_NULL();
+	for (int i = 1; i < n; i++)
+		if (scores[i] > scores[best])
+			best = i;
+	best += ARR_LBOUND(classes)[0];
+	class = array_get_element(PG_GETARG_DATUM(0), 1, &best, -1, -1, false, TYPALIGN_INT, &is_null);
+	if (is_null)
+		PG_RETURN_NULL();
+	PG_RETURN_DATUM(class);
+}
