@@ -10,7 +10,7 @@ CREATE TABLE pet AS
     FROM generate_series(1, 600) i;
 
 -- The folds of each class are as large as can be; the log loss and accuracy of a fold
--- are those of a model of the other rows, and classes that it does not know have probability 0.
+-- are those of a model of the other rows, and classes that it does not know have probability 0, which costs as 2^-52 does.
 CREATE FUNCTION check_folds(target text, family text, folds integer, options jsonb)
 RETURNS TABLE (class text, sizes bigint[], log_loss boolean, n boolean) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -26,7 +26,7 @@ BEGIN
     FOR k IN 0 .. folds - 1 LOOP
         PERFORM socrec.create_behavior_model('part', format('SELECT * FROM pet s WHERE %s <> %s', fold, k), target, '{a,b,level}', family, options - 'reference_class');
         EXECUTE format(CASE family WHEN 'logistic' THEN 'SELECT avg(-ln(CASE WHEN s.%2$I THEN part.score(s) ELSE 1 - part.score(s) END)), count(*) FROM pet s WHERE %1$s = %3$s'
-                ELSE 'SELECT avg(-ln(coalesce((part.score(s))[array_position(f.classes, s.%2$I)], 2.2250738585072014e-308))), count(*) FROM pet s, part.fit f WHERE %1$s = %3$s' END,
+                ELSE 'SELECT avg(-ln(coalesce((part.score(s))[array_position(f.classes, s.%2$I)], 2 ^ -52))), count(*) FROM pet s, part.fit f WHERE %1$s = %3$s' END,
             fold, target, k) INTO likelihood, rows;
         losses := losses || likelihood;
         counts := counts || rows::float8;

@@ -122,4 +122,56 @@ SELECT * FROM one.evaluation;
 SELECT * FROM one.calibration;
 RESET socrec.trap;
 SELECT drop_model('one');
-DROP TABLE single, visit, repeated CASCADE;
+
+-- A list of leads: who reads it sees what its owner may see, and needs no more.
+CREATE TABLE customer AS SELECT visit_id AS customer_id, 'segment ' || visit_id % 3 AS segment, a, b, CASE WHEN visit_id % 5 = 0 THEN 'gold' ELSE 'base' END AS plan, buys FROM visit
+    UNION ALL SELECT 9999, 'segment 0', NULL, 0, 'base', NULL;
+SELECT name FROM create_behavior_model('one', 'customer', 'buys', '{a,b,plan}');
+CREATE VIEW lead AS
+SELECT s.customer_id, s.segment, s.probability, row_number() OVER w AS place, ntile(10) OVER w AS decile,
+    sum(s.probability) OVER w AS expected_so_far, r.reasons
+FROM (SELECT c.customer_id, c.segment, c AS customer, one.score(c) AS probability FROM customer c OFFSET 0) s
+    CROSS JOIN LATERAL (
+        SELECT string_agg(e.term || coalesce(' = ' || e.level, ''), ', ' ORDER BY e.effect DESC) AS reasons
+        FROM (SELECT e.term, e.level, (e.value - k.mean) * e.estimate AS effect
+              FROM one.explain(s.customer) e JOIN one.coefficient k ON (k.term, k.level, k.subscript) IS NOT DISTINCT FROM (e.term, e.level, e.subscript)
+              ORDER BY effect DESC LIMIT 3) e
+        WHERE e.effect > 0) r
+WHERE s.probability IS NOT NULL
+WINDOW w AS (ORDER BY s.probability DESC, s.customer_id);
+CREATE VIEW own_lead WITH (security_invoker = true) AS SELECT customer_id, one.score(c) AS probability FROM customer c;
+CREATE MATERIALIZED VIEW stored_lead AS SELECT * FROM lead;
+CREATE UNIQUE INDEX ON stored_lead (customer_id);
+SELECT * FROM lead WHERE place <= 4 ORDER BY place;
+SELECT count(*), count(DISTINCT decile) AS deciles, max(place) AS places, abs(max(expected_so_far) - sum(probability)) < 1e-9 AS adds_up, count(reasons) AS reasons FROM lead;
+-- as many will buy as have, of rows that were fitted
+SELECT round(max(expected_so_far)::numeric, 6) AS expected, (SELECT count(*) FROM customer WHERE buys) AS buys FROM lead;
+CREATE ROLE behavior_lead;
+GRANT USAGE ON SCHEMA public TO behavior_lead;
+GRANT SELECT ON lead, own_lead, stored_lead TO behavior_lead;
+SET ROLE behavior_lead;
+SELECT customer_id, place, reasons FROM lead WHERE place <= 2 ORDER BY place;
+SELECT count(*) FROM stored_lead;
+SELECT count(*) FROM own_lead;
+SELECT count(*) FROM customer;
+SELECT count(*) FROM one.evaluation;
+SELECT one.score(r) FROM (SELECT 1 AS a, 1 AS b, 'base' AS plan) r;
+REFRESH MATERIALIZED VIEW stored_lead;
+RESET ROLE;
+-- of the source a policy decides: on a view that of its owner, on one of the invoker that of the reader
+ALTER TABLE customer ENABLE ROW LEVEL SECURITY;
+CREATE POLICY segment ON customer TO behavior_lead USING (segment = 'segment 1');
+GRANT SELECT ON customer TO behavior_lead;
+GRANT USAGE ON SCHEMA one TO behavior_lead;
+SET ROLE behavior_lead;
+SELECT (SELECT count(*) FROM lead) AS of_owner, (SELECT count(*) FROM own_lead) AS of_reader, (SELECT n FROM one.evaluation) AS evaluated;
+RESET ROLE;
+REFRESH MATERIALIZED VIEW CONCURRENTLY stored_lead;
+SELECT drop_model('one');
+DROP VIEW own_lead;
+DROP MATERIALIZED VIEW stored_lead;
+DROP VIEW lead;
+SELECT drop_model('one');
+REVOKE ALL ON SCHEMA public FROM behavior_lead;
+DROP TABLE single, customer, visit, repeated CASCADE;
+DROP ROLE behavior_lead;
