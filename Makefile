@@ -98,6 +98,10 @@ endif
 src/kmeans.o: CFLAGS += -ffp-contract=off
 src/kmeans.bc: BITCODE_CFLAGS += -ffp-contract=off
 
+# Nobody reads traps of the floating-point unit: conditions are then selections, and loops vectors.
+src/regression.o: CFLAGS += -fno-trapping-math
+src/regression.bc: BITCODE_CFLAGS += -fno-trapping-math
+
 # Nobody reads errno: square roots are then vectors, and AdaGrad three times as fast.
 src/bpr.o: CFLAGS += -fno-math-errno
 src/bpr.bc: BITCODE_CFLAGS += -fno-math-errno

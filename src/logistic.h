@@ -11,6 +11,8 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <string.h>
 
 /*
  * 1 / (1 + exp(-z)): the probability that belongs to the log-odds z.
@@ -31,6 +33,67 @@ static inline double
 log1p_exp(double z)
 {
 	return fmax(z, 0) + log1p(exp(-fabs(z)));
+}
+
+/*
+ * exp(z) for z from -708 to 0, by its series about the next multiple of ln 2; within
+ * an ulp or two.  No branch, so that a loop becomes one over vectors.
+ */
+static inline double
+exp_negative(double z)
+{
+	const double shift = 0x1.8p52; /* what is added to it is rounded to a whole number */
+	double k = z * 1.4426950408889634 + shift;
+	double r, series;
+	int64_t power, bits;
+
+	memcpy(&power, &k, sizeof(power));
+	k -= shift;
+	/* ln 2 in two parts, of which k times the first is exact. */
+	r = (z - k * 0x1.62e42feep-1) - k * 0x1.a39ef35793c76p-33;
+	series = 1.0 / 6227020800;
+	series = series * r + 1.0 / 479001600;
+	series = series * r + 1.0 / 39916800;
+	series = series * r + 1.0 / 3628800;
+	series = series * r + 1.0 / 362880;
+	series = series * r + 1.0 / 40320;
+	series = series * r + 1.0 / 5040;
+	series = series * r + 1.0 / 720;
+	series = series * r + 1.0 / 120;
+	series = series * r + 1.0 / 24;
+	series = series * r + 1.0 / 6;
+	series = series * r + 1.0 / 2;
+	series = series * r + 1;
+	series = series * r + 1;
+	memcpy(&bits, &series, sizeof(bits));
+	bits += (int64_t) ((uint64_t) power << 52);
+	memcpy(&series, &bits, sizeof(bits));
+	return series;
+}
+
+/*
+ * ln(1 + e) for e from 0 to 1, by the series of the inverse hyperbolic tangent, from
+ * 1 or the square root of 2 on.  As exp_negative.
+ */
+static inline double
+log1p_share(double e)
+{
+	double from = e > 0.41421356237309505 ? 0.41421356237309505 : 0;
+	double s = (e - from) / (e + from + 2);
+	double t = s * s;
+	double series = 1.0 / 21;
+
+	series = series * t + 1.0 / 19;
+	series = series * t + 1.0 / 17;
+	series = series * t + 1.0 / 15;
+	series = series * t + 1.0 / 13;
+	series = series * t + 1.0 / 11;
+	series = series * t + 1.0 / 9;
+	series = series * t + 1.0 / 7;
+	series = series * t + 1.0 / 5;
+	series = series * t + 1.0 / 3;
+	series = series * t * s + s;
+	return 2 * series + (e > 0.41421356237309505 ? 0.34657359027997264 : 0);
 }
 
 /*

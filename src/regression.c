@@ -26,6 +26,47 @@ fill_second(RegressionPart part, int32_t m, double weight, const double *probabi
 }
 
 /*
+ * The factors of a row with score z, for gradient and curvature, and its loss.
+ */
+ALWAYS_INLINE double
+logistic_terms(double z, double y, double weight, double *first, double *second)
+{
+	double far = -fabs(z);
+	double e = exp_negative(far > -708 ? far : -708);
+	double likely = 1 / (1 + e);
+	double unlikely = e * likely;
+
+	*first = weight * (y - (z >= 0 ? likely : unlikely));
+	*second = weight * (likely * unlikely);
+	/* ln(1 + exp(z)) - y z, each part of which may be large alone */
+	return weight * (log1p_share(e) + ((z >= 0 ? 1 : 0) - y) * z);
+}
+
+/*
+ * regression_row of the logistic family for REGRESSION_ROWS rows that lie one after
+ * the other; weight and offset are NULL where all are 1, or 0.
+ */
+WIDE_INTEGERS double
+regression_logistic(RegressionPart part, const double *theta, int32_t p, const double *x,
+					const double *y, const double *weight, const double *offset,
+					double *restrict first, double *restrict second)
+{
+	double z[REGRESSION_ROWS], w[REGRESSION_ROWS], loss[REGRESSION_ROWS];
+
+	for (int r = 0; r < REGRESSION_ROWS; r++)
+	{
+		z[r] = regression_dot(theta, x + (size_t) r * p, p) + (offset != NULL ? offset[r] : 0);
+		w[r] = weight != NULL ? weight[r] : 1;
+	}
+	for (int r = 0; r < REGRESSION_ROWS; r++)
+		loss[r] = logistic_terms(z[r], y[r], w[r], first + r, second + r);
+	for (int r = 0; part == REGRESSION_SCORES && r < REGRESSION_ROWS; r++)
+		second[r] = first[r] * first[r];
+	return ((loss[0] + loss[1]) + (loss[2] + loss[3])) +
+		   ((loss[4] + loss[5]) + (loss[6] + loss[7]));
+}
+
+/*
  * What a row adds: x times first[k] to vector k, x x' times second[b] to block b.
  * Returns the loss, -w ln P(y).
  */
@@ -48,18 +89,13 @@ regression_row(const RegressionShape *shape, RegressionPart part, const double *
 	}
 	if (shape->family == REGRESSION_LOGISTIC)
 	{
-		double z = regression_dot(theta, row->x, p) + row->offset;
-		double e = exp(-fabs(z));
-		double likely = 1 / (1 + e);
-		double probability = z >= 0 ? likely : e * likely;
+		double curvature;
 
-		first[0] = weight * (row->y - probability);
-		if (part == REGRESSION_CURVATURE)
-			second[0] = weight * (e * likely * likely);
-		else if (part == REGRESSION_SCORES)
-			second[0] = first[0] * first[0];
-		/* ln(1 + exp(z)) - y z, each part of which may be large alone */
-		return weight * (log1p(e) + (z >= 0 ? (1 - row->y) * z : -row->y * z));
+		loss = logistic_terms(regression_dot(theta, row->x, p) + row->offset, row->y, weight, first,
+							  &curvature);
+		if (part != REGRESSION_GRADIENT)
+			second[0] = part == REGRESSION_SCORES ? first[0] * first[0] : curvature;
+		return loss;
 	}
 
 	{

@@ -130,6 +130,9 @@ regression_dot(const double *a, const double *b, int32_t n)
 
 extern double regression_row(const RegressionShape *shape, RegressionPart part, const double *theta,
 							 const RegressionRow *row, double *first, double *second);
+extern double regression_logistic(RegressionPart part, const double *theta, int32_t p,
+								  const double *x, const double *y, const double *weight,
+								  const double *offset, double *first, double *second);
 extern int32_t regression_choice_set(RegressionPart part, const double *theta, int32_t p,
 									 const RegressionRow *rows, int32_t n, RegressionTerms *terms);
 extern void regression_add(double *sums, int32_t m, int32_t p, int32_t blocks, const double *x,

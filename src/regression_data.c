@@ -393,6 +393,7 @@ add_rows(const RegressionData *data, const double *theta, RegressionPart part, i
 	int32 m = data->shape.m;
 	int32 p = data->shape.p;
 	int32 blocks = regression_part_blocks(part, m);
+	bool wide = data->shape.family == REGRESSION_LOGISTIC && part != REGRESSION_PLAIN;
 	double *first = palloc(REGRESSION_ROWS * m * sizeof(double));
 	double *second = palloc(REGRESSION_ROWS * Max(blocks, 1) * sizeof(double));
 
@@ -402,14 +403,21 @@ add_rows(const RegressionData *data, const double *theta, RegressionPart part, i
 
 		if ((i - from) % POLL_ROWS == 0)
 			CHECK_FOR_INTERRUPTS();
-		for (int32 r = 0; r < n; r++)
-		{
-			RegressionRow row = row_of(data, i + r);
-
-			sums[SUM_WEIGHT] += row.weight;
+		if (wide && n == REGRESSION_ROWS)
 			sums[SUM_LOSS] +=
-				regression_row(&data->shape, part, theta, &row, first + r * m, second + r * blocks);
-		}
+				regression_logistic(part, theta, p, data->x + (Size) i * p, data->y + i,
+									data->has_weight ? data->weight + i : NULL,
+									data->has_offset ? data->offset + i : NULL, first, second);
+		else
+			for (int32 r = 0; r < n; r++)
+			{
+				RegressionRow row = row_of(data, i + r);
+
+				sums[SUM_LOSS] += regression_row(&data->shape, part, theta, &row, first + r * m,
+												 second + r * blocks);
+			}
+		for (int32 r = 0; r < n; r++)
+			sums[SUM_WEIGHT] += weight_of(data, i + r);
 		sums[SUM_ROWS] += n;
 		regression_add(sums, m, p, blocks, data->x + (Size) i * p, first, second, n);
 	}

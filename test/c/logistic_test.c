@@ -52,6 +52,26 @@ test_functions(void)
 	check(isnan(logistic(NAN)), "NaN stays");
 }
 
+/* The functions without branches, where they are for. */
+static void
+test_series(void)
+{
+	bool right = true;
+	bool loss = true;
+
+	for (double z = 0; z >= -708; z -= 0.0009765625 * 1.37)
+	{
+		double e = exp_negative(z);
+
+		right = right && close_to(e, expl(z), 1.5);
+		loss = loss && close_to(log1p_share(e), log1pl(e), 2.5);
+	}
+	check(right, "exp_negative has its digits");
+	check(loss, "so has log1p_share");
+	check(exp_negative(0) == 1 && log1p_share(0) == 0 && close_to(log1p_share(1), logl(2), 1),
+		  "exp_negative and log1p_share at the ends");
+}
+
 /* Scores of several kinds, and their shares in longer numbers. */
 static void
 test_softmax(const char *what, int n, double (*score)(int i))
@@ -125,6 +145,7 @@ main(void)
 	double none = 0;
 
 	test_functions();
+	test_series();
 	test_softmax("softmax of waves", MAX_N, waves);
 	test_softmax("of rising scores", MAX_N, rises);
 	test_softmax("of falling scores", MAX_N, falls);

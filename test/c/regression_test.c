@@ -276,6 +276,45 @@ test_problems(void)
 	check("fit to one class", regression_fit(&problem, &fit), false, 0);
 }
 
+/* Eight rows at once are those rows one by one, far from 0 as well. */
+static void
+test_rows(Data *data)
+{
+	int p = data->shape.p;
+	double theta[MAX_P];
+
+	for (int scale = 1; scale <= 10000; scale *= 10)
+		for (RegressionPart part = REGRESSION_GRADIENT; part <= REGRESSION_SCORES; part++)
+			for (int i = 0; i + REGRESSION_ROWS <= ROWS; i += REGRESSION_ROWS)
+			{
+				double first[REGRESSION_ROWS], second[REGRESSION_ROWS];
+				double loss = 0;
+				double at_once;
+
+				for (int j = 0; j < p; j++)
+					theta[j] = scale * (uniform() - 0.5);
+				at_once = regression_logistic(part, theta, p, data->x + i * p, data->y + i,
+											  data->weight + i, data->offset + i, first, second);
+				for (int r = 0; r < REGRESSION_ROWS; r++)
+				{
+					RegressionRow row = {data->y[i + r], data->weight[i + r], data->offset[i + r],
+										 data->x + (i + r) * p};
+					double one, two;
+					double z = regression_dot(theta, row.x, p) + row.offset;
+					double e = exp(-fabs(z));
+
+					loss += regression_row(&data->shape, part, theta, &row, &one, &two);
+					check("first of a row", first[r], one, 1e-15);
+					check("first", one, row.weight * (row.y - (z >= 0 ? 1 : e) / (1 + e)), 1e-15);
+					if (part != REGRESSION_GRADIENT)
+						check("second of a row", second[r], two, 1e-15);
+					if (part == REGRESSION_CURVATURE)
+						check("curvature", two, row.weight * e / (1 + e) / (1 + e), 1e-15);
+				}
+				check("loss of rows", at_once, loss, 1e-14);
+			}
+}
+
 int
 main(void)
 {
@@ -285,6 +324,8 @@ main(void)
 		for (int m = 1; m <= MAX_M; m++)
 		{
 			make_data(&data, m == 1 ? REGRESSION_LOGISTIC : REGRESSION_MULTINOMIAL, m, p);
+			if (m == 1)
+				test_rows(&data);
 			test_derivatives(&data);
 			test_solution(&data, 0, 0);
 			test_solution(&data, 0, 2);
