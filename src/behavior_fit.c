@@ -118,22 +118,35 @@ typedef struct QueryPasses
 	double *scale;
 } QueryPasses;
 
-static double
-finite_number(TupleTableSlot *slot, int column, Oid type)
+/*
+ * Refuse a value that is null, or no finite number.
+ */
+static pg_noinline void
+refuse_value(TupleTableSlot *slot, int column, double value)
 {
-	double value;
+	const char *name = NameStr(TupleDescAttr(slot->tts_tupleDescriptor, column)->attname);
 
 	if (slot->tts_isnull[column])
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("column \"%s\" of the query of a regression is null",
-						NameStr(TupleDescAttr(slot->tts_tupleDescriptor, column)->attname))));
-	value = query_number(slot->tts_values[column], type);
-	if (!isfinite(value))
-		ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-						errmsg("value %g of column \"%s\" is not a finite number", value,
-							   NameStr(TupleDescAttr(slot->tts_tupleDescriptor, column)->attname)),
-						errhint("Leave such rows out in the source, or make the value null.")));
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("column \"%s\" of the query of a regression is null", name)));
+	ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+					errmsg("value %g of column \"%s\" is not a finite number", value, name),
+					errhint("Leave such rows out in the source, or make the value null.")));
+}
+
+static pg_attribute_always_inline double
+finite_number(TupleTableSlot *slot, int column, Oid type)
+{
+	Datum datum = slot->tts_values[column];
+	double value;
+
+	if (unlikely(slot->tts_isnull[column]))
+		refuse_value(slot, column, 0);
+	value = type == FLOAT8OID   ? DatumGetFloat8(datum)
+			: type == FLOAT4OID ? DatumGetFloat4(datum)
+								: query_number(datum, type);
+	if (unlikely(!isfinite(value)))
+		refuse_value(slot, column, value);
 	return value;
 }
 
@@ -190,11 +203,12 @@ receive_row(TupleTableSlot *slot, DestReceiver *self)
 	if (receiver->intercept)
 		*x++ = 1;
 	p = data->shape.p - receiver->intercept;
-	for (int32 j = 0; j < p; j++)
+	for (int32 j = 0; array == NULL && j < p; j++)
+		x[j] = finite_number(slot, QUERY_FEATURES + j, receiver->types[j]);
+	for (int32 j = 0; array != NULL && j < p; j++)
 	{
-		x[j] = array != NULL ? ((double *) ARR_DATA_PTR(array))[j]
-							 : finite_number(slot, QUERY_FEATURES + j, receiver->types[j]);
-		if (array != NULL && !isfinite(x[j]))
+		x[j] = ((double *) ARR_DATA_PTR(array))[j];
+		if (!isfinite(x[j]))
 			invalid_argument("feature %g is not a finite number", x[j]);
 	}
 	if (array != NULL && (Pointer) array != DatumGetPointer(slot->tts_values[QUERY_FEATURES]))
