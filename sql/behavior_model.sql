@@ -458,9 +458,9 @@ DECLARE
 BEGIN
     EXECUTE format('SELECT array_agg(o.class ORDER BY o.class <> $1, o.class) FILTER (WHERE o.n > 0),
                 array_agg(o.n ORDER BY o.class <> $1, o.class) FILTER (WHERE o.n > 0), coalesce(sum(o.dropped), 0), min(o.bad)
-            FROM (SELECT %1$s::text COLLATE "C" AS class, count(*) FILTER (WHERE %2$s) AS n, count(*) FILTER (WHERE (%2$s) IS NOT TRUE) AS dropped,
-                    %4$s AS bad
-                FROM %3$I.sample s WHERE NOT s.held_out GROUP BY 1) o',
+            FROM (SELECT g.outcome::text COLLATE "C" AS class, g.n, g.total - g.n AS dropped, g.bad
+                FROM (SELECT %1$s AS outcome, count(*) FILTER (WHERE %2$s) AS n, count(*) AS total, %4$s AS bad
+                    FROM %3$I.sample s WHERE NOT s.held_out GROUP BY 1) g) o',
             outcome, condition, m.name,
             CASE WHEN m.method = 'multinomial' OR m.options -> 'positive' <> 'null' OR outcome = format('s.%I', m.target_column) THEN 'NULL::text'
                 ELSE format('min(s.%1$I::text) FILTER (WHERE s.%1$I NOT IN (0, 1))', m.target_column) END)
