@@ -352,8 +352,8 @@ DECLARE
 BEGIN
     EXECUTE format(CASE kind WHEN 'array' THEN 'SELECT ARRAY(SELECT * FROM generate_series(1, least(f.length, $1 + 1)))
                 FROM (SELECT cardinality(s.%1$I) AS length FROM %2$I.sample s WHERE s.%1$I IS NOT NULL AND NOT s.held_out AND %3$s LIMIT 1) f'
-            ELSE 'SELECT array_agg(i.id ORDER BY i.id) FROM (
-                SELECT e.id FROM %2$I.sample s, LATERAL socrec.svec_unnest(s.%1$I) e WHERE NOT s.held_out AND %3$s GROUP BY e.id LIMIT $1 + 1) i' END,
+            ELSE 'SELECT array_agg(i.id ORDER BY i.id) FROM (SELECT e.id FROM (
+                SELECT unnest(socrec.svec_ids(s.%1$I)) AS id FROM %2$I.sample s WHERE NOT s.held_out AND %3$s) e GROUP BY e.id LIMIT $1 + 1) i' END,
             name, m.name, condition)
         INTO subscripts USING most;
     IF kind = 'array' AND subscripts = '{}' THEN

@@ -13,6 +13,7 @@ import sys
 
 import numpy as np
 import pandas as pd
+import scipy.sparse
 import sklearn
 import statsmodels
 import statsmodels.api as sm
@@ -25,6 +26,7 @@ HEADER = f"""\
 # robust_error: HC0; clustered_error_adjusted: by g with the factor G / (G - 1) * (n - 1) / (n - k)
 # generated_alpha_A_lambda_L: LogisticRegression, saga, C = 1 / (n lambda), l1_ratio = A, on standardized columns, estimates scaled back
 # generated_ridge: LogisticRegression, C = 1, of the columns as they are: sum of losses + sum of b^2 / 2, intercept free
+# generated_vectors: the same of interests, a sparse matrix of the rows' ids and weights, beside x, an array of x1 to x5
 # iris: the same with three classes, one vector for each, all of them penalized; log_likelihood without the penalty
 # iris_alpha_A_lambda_L, classes_alpha_A_lambda_L: as in behavior_r.csv by saga, intercepts brought to the mean 0
 model,class,term,level,metric,value"""
@@ -101,6 +103,15 @@ def lasso_classes(model, x, y, penalties):
                 say_terms(f"{model}_alpha_{alpha:g}_lambda_{penalty:g}", "estimate", ["intercept", *x.columns], [intercept, *vector], str(label))
 
 
+def generated_interests(n):
+    """The ids of each row's interests and their matrix, of whose equal entries the weights add up."""
+    i, j = np.meshgrid(np.arange(1, n + 1), np.arange(1, 9), indexing="ij")
+    columns = (i * i + 37 * i * j + j * j * j) % 60
+    matrix = scipy.sparse.coo_matrix(((1 + j % 3).ravel(), ((i - 1).ravel(), columns.ravel())), shape=(n, 60)).tocsr()
+    occur = np.flatnonzero(matrix.getnnz(axis=0))
+    return 100000007 * occur, matrix[:, occur]
+
+
 def main():
     bank, hillstrom, iris, travel = sys.argv[1:]
     print(HEADER)
@@ -124,6 +135,11 @@ def main():
             say_terms(name, "estimate", ["intercept", *x.columns], [fit.intercept_[0] - estimates @ x.mean(), *estimates])
     fit = LogisticRegression(C=1, tol=1e-12, max_iter=100000, solver="newton-cholesky").fit(x, y)
     say_terms("generated_ridge", "estimate", ["intercept", *x.columns], [fit.intercept_[0], *fit.coef_[0]])
+    ids, interests = generated_interests(len(x))
+    both = scipy.sparse.hstack([x.to_numpy(), interests]).tocsr()
+    fit = LogisticRegression(C=1, tol=1e-12, max_iter=100000, solver="newton-cholesky").fit(both, y)
+    names = ["intercept", *(f"x={k}" for k in range(1, 6)), *(f"interests={id}" for id in ids)]
+    say_terms("generated_vectors", "estimate", names, [fit.intercept_[0], *fit.coef_[0]])
 
     lasso_classes("classes", x, classes, (0.1, 0.03, 0.01, 0.001))
 

@@ -36,7 +36,7 @@ $node->safe_psql('postgres', q{
 	BEGIN
 		DELETE FROM fitted;
 		PERFORM socrec.create_behavior_model('trial', source, target, features, family, options);
-		INSERT INTO fitted SELECT coalesce(class, ''), CASE term WHEN '(intercept)' THEN 'intercept' ELSE term END, coalesce(level, ''), m, v
+		INSERT INTO fitted SELECT coalesce(class, ''), CASE term WHEN '(intercept)' THEN 'intercept' ELSE term END, coalesce(level, subscript::text, ''), m, v
 			FROM trial.coefficient, LATERAL (VALUES ('estimate', estimate), (error_name, std_error)) u(m, v) WHERE problem IS NULL;
 		INSERT INTO fitted SELECT '', '', '', m, v FROM trial.fit,
 			LATERAL (VALUES ('log_likelihood', log_likelihood), ('null_log_likelihood', null_log_likelihood), ('aic', aic), ('bic', bic), ('n', n)) u(m, v);
@@ -99,6 +99,9 @@ for my $execution ('memory', 'query')
 	ok(compare('generated', 'python', 1e-6, 1e-5, 'clustered_error_adjusted', @model,
 			qq{'{"execution": "$execution", "std_errors": "cluster", "cluster": "g"}'}), 'with errors of clusters');
 	compare('generated_ridge', 'python', 1e-6, 1, 'std_error', @model, qq{'{"execution": "$execution", "l2": 1, "standardize": false}'});
+	compare('generated_vectors', 'python', 1e-6, 1, 'std_error', q{$$SELECT y, ARRAY[x1, x2, x3, x4, x5] AS x,
+			(SELECT socrec.svec_agg((i * i + 37 * i * j + j * j * j) % 60 * 100000007, 1 + j % 3) FROM generate_series(1::bigint, 8) j) AS interests FROM generated_behavior$$},
+		"'y'", "'{x,interests}'", "'logistic'", qq{'{"execution": "$execution", "l2": 1, "standardize": false}'});
 	ok(compare('generated_weighted', 'r', 1e-6, 1e-5, 'std_error', @model, qq{'{"execution": "$execution", "weight": "w", "offset": "o"}'}),
 		'with weights and an offset');
 	ok(compare('generated_weighted', 'r', 1e-6, 1e-5, 'robust_error', @model,
