@@ -18,13 +18,15 @@ our @EXPORT = qw(document_steps run_document);
 # No document prints this.
 my $end = '-- end of a block --';
 
-# The blocks of SQL of a file and what they must print, if it says so.
+# The blocks of SQL of a file, or of its section with a heading, and what they must
+# print, if it says so.
 sub document_steps
 {
-	my ($file) = @_;
+	my ($file, $heading) = @_;
 	my @steps;
 
 	my $text = slurp_file($file);
+	($text) = $text =~ /^## \Q$heading\E\n(.*?)(?=^## |\z)/ms or die "$file has no section $heading" if defined $heading;
 	while ($text =~ /^```sql\n(.*?)^```\n(?:```\n(.*?)^```\n)?/gms)
 	{
 		push @steps, [ $1, $2 ];

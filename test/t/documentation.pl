@@ -1,7 +1,8 @@
 # documentation: every statement that README.md shows gives the result that it
-# shows, and docs/ names every object that a user can call
+# shows, so does an example of docs/behavior.md, and docs/ names every object that a
+# user can call
 #
-# The README's session is run on the synthetic social network.
+# Both sessions are run on the synthetic social network.
 
 use strict;
 use warnings FATAL => 'all';
@@ -25,6 +26,7 @@ $node->start;
 $node->safe_psql('postgres', slurp_file("$root/tools/social_network.sql"));
 
 run_document($node, $root, @steps);
+run_document($node, $root, document_steps("$root/docs/behavior.md", 'From what people like to what they do'));
 
 # Everything but the parts of aggregates, types, operators and casts.
 my $names = $node->safe_psql(
