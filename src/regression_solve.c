@@ -22,6 +22,15 @@
 /* A step that moves scores no farther is followed by one that does not matter. */
 #define SHORT 1e-4
 
+/* A step that moves scores so far while it promises nothing may lead to infinity. */
+#define MOVES 0.05
+
+/* What is followed to know: rows told apart wrongly there have a derivative of 1. */
+#define FAR 1e4
+
+/* A step that moves scores farther than this leaves what the quadratic is like. */
+#define REASONABLE 32
+
 #define MAX_HALVINGS 30
 #define MAX_SWEEPS 100000
 
@@ -315,7 +324,23 @@ descend(const RegressionProblem *problem, const RegressionFit *fit, double *slop
 }
 
 /*
- * Try theta + step, halved until the objective does not grow.  False when it does
+ * How far a step moves the scores of rows, about.
+ */
+static double
+step_length(const RegressionProblem *problem, const RegressionFit *fit, const double *step)
+{
+	double length = 0;
+
+	for (int32_t i = 0; i < unknowns(problem); i++)
+		if (fit->state[i] == COLUMN_FITTED && !is_intercept(problem, i))
+			length = fmax(length, fabs(step[i]) * problem->reach[i % problem->shape.p]);
+	return length;
+}
+
+/*
+ * Try theta + step, halved until the objective does not grow; where probabilities
+ * are all but certain the quadratic has a minimum very far away, and what comes
+ * after it is a step of a reasonable length.  False when the objective grows
  * whatever the step; else theta and sums are those after it.
  */
 static bool
@@ -328,6 +353,7 @@ take_step(const RegressionProblem *problem, RegressionFit *fit, double *step, Re
 	for (int halving = 0; halving < MAX_HALVINGS; halving++)
 	{
 		double after;
+		double shorter;
 		double *other = fit->sums;
 
 		for (int32_t i = 0; i < q; i++)
@@ -342,51 +368,84 @@ take_step(const RegressionProblem *problem, RegressionFit *fit, double *step, Re
 			fit->trial = other;
 			return true;
 		}
+		shorter = halving == 0 ? fmin(0.5, REASONABLE / step_length(problem, fit, step)) : 0.5;
 		for (int32_t i = 0; i < q; i++)
-			step[i] /= 2;
+			step[i] *= shorter;
 	}
 	return false;
 }
 
 /*
- * Mark the columns whose coefficients a step still moves although it promises
- * nothing: what they tell apart is told apart for certain, and the likelihood has
- * no maximum (Albert and Anderson 1984).  When nothing is left to be told apart,
- * the others cannot be estimated either.
+ * Is every row told apart from the other outcomes?
+ */
+static bool
+is_complete(const RegressionFit *fit)
+{
+	return fit->sums[SUM_LOSS] < 1e-6 * fit->null_loss;
+}
+
+/*
+ * Does the likelihood still grow however far one goes on from theta by steps like
+ * the last?  Then it has no maximum (Albert and Anderson 1984): what the step moves
+ * tells outcomes apart for certain.  The step becomes one that moves scores by 1.
+ */
+static bool
+leads_away(const RegressionProblem *problem, RegressionFit *fit, double *step, double *theta)
+{
+	int32_t q = unknowns(problem);
+	double length = step_length(problem, fit, step);
+
+	if (problem->l1 > 0 || problem->l2 > 0 || !(length > MOVES))
+		return false;
+	for (int32_t i = 0; i < q; i++)
+	{
+		step[i] = fit->state[i] == COLUMN_FITTED ? step[i] / length : 0;
+		theta[i] = fit->theta[i] + FAR * step[i];
+	}
+	if (is_complete(fit))
+		return true;
+	problem->pass(problem->argument, theta, REGRESSION_GRADIENT, fit->trial);
+	fit->passes++;
+	/* What is not separated moves a little as well, by what is left to its minimum. */
+	return regression_dot(fit->trial + SUM_GRADIENT, step, q) > -1e-7 * fit->sums[SUM_WEIGHT];
+}
+
+/*
+ * Mark the columns whose coefficients a direction to infinity moves.  When nothing is
+ * left to be told apart, the others cannot be estimated either.
  */
 static void
 mark_separated(const RegressionProblem *problem, RegressionFit *fit, const double *step)
 {
-	bool complete = fit->sums[SUM_LOSS] < 1e-6 * fit->null_loss;
-
-	if (fit->decrement > 1e-6 * fit->sums[SUM_WEIGHT])
-		return;
 	for (int32_t i = 0; i < unknowns(problem); i++)
 		if (fit->state[i] == COLUMN_FITTED)
 		{
 			if (!is_intercept(problem, i) &&
 				fabs(step[i]) * problem->reach[i % problem->shape.p] > REGRESSION_SEPARATED)
 				fit->state[i] = COLUMN_SEPARATED;
-			else if (complete)
+			else if (is_complete(fit))
 				fit->state[i] = COLUMN_UNDECIDED;
 		}
 }
 
 /*
- * Has a step that promises nothing been the last one?  Without a penalty it may go on
- * to infinity.  With l2 it comes to an end, though where only the penalty holds it,
- * late: when it is short, or promises no less than the one before, by rounding.
+ * Was that the last step, which promised nothing?  One that moves scores
+ * nevertheless may be on its way to a minimum where only a penalty holds a
+ * coefficient, or a few rows: unless it leads away, others follow until they are
+ * short, or promise no less than the one before or next to nothing, by rounding.
  */
 static bool
-is_last(const RegressionProblem *problem, const RegressionFit *fit, const double *step,
-		double before)
+is_last(const RegressionProblem *problem, RegressionFit *fit, double *step, double before,
+		double *theta)
 {
-	if (problem->l1 > 0 || problem->l2 == 0 || fit->decrement > 0.9 * before)
+	double least = problem->tolerance * fit->null_loss;
+
+	if (fit->decrement > least)
+		return false;
+	if (problem->l1 > 0 || fit->decrement > 0.9 * before || fit->decrement < 1e-5 * least ||
+		step_length(problem, fit, step) < (problem->l2 > 0 ? SHORT : MOVES))
 		return true;
-	for (int32_t i = 0; i < unknowns(problem); i++)
-		if (fabs(step[i]) * problem->reach[i % problem->shape.p] > SHORT)
-			return false;
-	return true;
+	return leads_away(problem, fit, step, theta);
 }
 
 /*
@@ -401,9 +460,10 @@ regression_newton(const RegressionProblem *problem, RegressionFit *fit)
 	double *scale = fit->work + 2 * (size_t) q;
 	double *theta = fit->work + 3 * (size_t) q;
 	double before = DBL_MAX;
+	bool moved = true;
 
 	fit->converged = false;
-	while (!fit->converged && fit->iterations < problem->max_iterations)
+	while (!fit->converged && moved && fit->iterations < problem->max_iterations)
 	{
 		fit->iterations++;
 		downhill(problem, fit, fit->theta, fit->sums, slope);
@@ -419,16 +479,14 @@ regression_newton(const RegressionProblem *problem, RegressionFit *fit)
 		}
 		if (!isfinite(fit->decrement))
 			break;
+		moved = take_step(problem, fit, step, REGRESSION_CURVATURE, theta);
+		center_classes(problem, fit->theta);
 		/* What is left after a step is of the order of its square.  Of rare outcomes rows say
 		 * little. */
-		fit->converged = fit->decrement <= problem->tolerance * fit->null_loss &&
-						 is_last(problem, fit, step, before);
+		fit->converged = is_last(problem, fit, step, before, theta);
 		before = fit->decrement;
-		if (!take_step(problem, fit, step, REGRESSION_CURVATURE, theta))
-			break;
-		center_classes(problem, fit->theta);
 	}
-	if (problem->l1 == 0 && problem->l2 == 0)
+	if (leads_away(problem, fit, step, theta))
 		mark_separated(problem, fit, step);
 }
 

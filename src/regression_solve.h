@@ -15,8 +15,8 @@
 /* Vectors that L-BFGS keeps. */
 #define REGRESSION_GRADIENT_ROWS 20
 
-/* A step that moves scores so far while it promises nothing leads to infinity. */
-#define REGRESSION_SEPARATED 0.05
+/* Of a direction to infinity, what moves scores by less than this share stays where it is. */
+#define REGRESSION_SEPARATED 1e-3
 
 typedef struct RegressionProblem
 {

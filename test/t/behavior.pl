@@ -1,6 +1,6 @@
 # behavior: models fitted to real and generated data have the estimates, standard
 # errors and likelihoods of R, statsmodels and scikit-learn
-# (tools/reference_behavior.R and .py; their output and provenance are in test/reference)
+# (tools/reference_behavior.R, .py and reference_separation.py; their output and provenance are in test/reference)
 #
 # SOCREC_BANK_MARKETING, SOCREC_HILLSTROM and SOCREC_IRIS name the folders of the
 # data; each is skipped where it is not there.
@@ -133,6 +133,18 @@ for my $execution ('memory', 'query')
 		}
 	}
 }
+
+# Which coefficients are infinite, by linear programs (tools/reference_separation.py).
+$node->safe_psql('postgres', 'CREATE TABLE separation (family text, features integer, infinite text, rows text)');
+load('separation', "PROGRAM 'grep -v ^# $root/test/reference/separation.csv'", q{, DELIMITER ';'});
+is($node->safe_psql('postgres', q{
+	SELECT s.family, count(*), count(*) FILTER (WHERE s.infinite LIKE '%1%'), string_agg(format('%s is said to be %s', s.infinite, f.states), '; ')
+			FILTER (WHERE EXISTS (SELECT FROM unnest(f.states) WITH ORDINALITY u(state, n), LATERAL (SELECT substr(s.infinite, n::integer, 1)) e(infinite)
+				WHERE (s.family = 'conditional' OR n % (s.features + 1) <> 1) AND (infinite = '0' AND state <> 0 OR infinite = '1' AND state NOT IN (2, 3))))
+	FROM separation s, LATERAL socrec.fit_regression(format('SELECT r[i][1], 1::float8, 0::float8, r[i][2]::bigint, NULL::bigint, ARRAY(SELECT r[i][j] FROM generate_series(3, %s) j)
+		FROM (SELECT %L::float8[]) a(r), generate_series(1, array_length(r, 1)) i ORDER BY 4', s.features + 2, s.rows), s.features, s.family,
+		CASE s.family WHEN 'multinomial' THEN 3 ELSE 2 END, s.family <> 'conditional', false, false, 0, 0, true, 0, 'model', 50, 1e-12, 'memory') f
+	GROUP BY 1 ORDER BY 1}), "conditional|100|73|\nlogistic|200|118|\nmultinomial|100|70|", 'what is separated is what linear programs say');
 
 SKIP:
 {
