@@ -68,11 +68,7 @@ foreach my $case (
 	[ 'conditional', 'robust' ],
 	[ 'conditional', 'cluster' ])
 {
-	my ($parallel, $messages) = run_debug($node, digest(@$case));
-	like($messages, qr/socrec_regression in this process and [12] of 2 workers/, "@$case: workers are started");
-	my ($serial, $none) = run_debug($node, 'SET max_parallel_maintenance_workers = 0; ' . digest(@$case));
-	unlike($none, qr/in this process/, '... but not where none are allowed');
-	is($serial, $parallel, '... with the same result');
+	same_in_workers($node, 'socrec_regression', "@$case", digest(@$case));
 	is($node->safe_psql('postgres', 'SELECT bool_and(abs(a - b) < 1e-8 AND abs(coalesce(c - d, 0)) < 1e-8) AND min(q.n) = max(m.n) FROM '
 			  . fit(@$case) . ' m, ' . fit(@$case, execution => 'query') . ' q, unnest(m.estimates, q.estimates, m.std_errors, q.std_errors) e(a, b, c, d)'),
 		't', '... which is that of queries');
@@ -123,16 +119,8 @@ is($node->safe_psql('postgres', 'SELECT count(*), count(*) FILTER (WHERE a::text
 my (undef, $twice) = run_debug($node, digest('conditional', 'model') =~ s/chosen::integer/(chosen OR unit > 17900)::integer/r);
 like($twice, qr/ERROR:  more than one alternative of a choice set was chosen/, 'two chosen alternatives');
 
-sub check_nothing_left
-{
-	my ($after) = @_;
-
-	ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'parallel worker'}),
-		"$after: no worker is left");
-	is(large_segments($node), 0, '... nor shared memory');
-	is((run_debug($node, digest('multinomial', 'model')))[0], $expected, '... and the next fit is none the worse');
-}
-check_nothing_left('an error');
+my @same = ([ 'the next fit is none the worse', digest('multinomial', 'model'), $expected ]);
+check_nothing_left($node, 'an error', @same);
 
 # Stopped at ever later times, in a subtransaction.
 my $endless = fit('multinomial', 'model', endless => 1);
@@ -150,31 +138,13 @@ is($node->safe_psql('postgres', 'SET client_min_messages = error'
 	  . join('', map { ";\nSET statement_timeout = $_; CALL stop($_)" } 50, 100, 200, 400, 600, 800)
 	  . ";\nRESET statement_timeout; SELECT count(*) FROM stopped"), '6', 'a timeout stops it');
 cmp_ok(time - $started, '<', 20, '... soon');
-check_nothing_left('stopped');
+check_nothing_left($node, 'stopped', @same);
 
 # The leader is cancelled or ended, or a worker is, when there are workers.
-my %victim = (
-	'the leader is cancelled' => 'pg_cancel_backend(leader_pid)',
-	'the leader is terminated' => 'pg_terminate_backend(leader_pid)',
-	'a worker is cancelled' => 'pg_cancel_backend(pid)',
-	'a worker is terminated' => 'pg_terminate_backend(pid)');
-foreach my $what (sort keys %victim)
+foreach my $blow (@blows)
 {
-	my $session = $node->background_psql('postgres', on_error_stop => 0);
-	my $pid = $session->query('SELECT pg_backend_pid()');
-
-	$session->query_until(qr/started/, "\\echo started\nSELECT $endless;\n");
-	ok($node->poll_query_until('postgres', qq{
-			SELECT coalesce(bool_or($victim{$what}), false) FROM (
-				SELECT pid, leader_pid FROM pg_stat_activity WHERE backend_type = 'parallel worker' AND leader_pid = $pid LIMIT 1) w}),
-		$what);
-	$started = time;
-	eval { $session->query('SELECT 1') };
-	like($session->{stderr}, qr/canceling statement due to user request|terminating (connection|background worker)/,
-		'... which is the error that the session gets');
-	cmp_ok(time - $started, '<', 3, '... soon');
-	eval { $session->quit };
-	check_nothing_left($what);
+	strike($node, $blow->[0], $blow->[1], "SELECT $endless");
+	check_nothing_left($node, $blow->[0], @same);
 }
 unlike(slurp_file($node->logfile), qr/was terminated by signal|PANIC|TRAP/, 'no crash');
 
