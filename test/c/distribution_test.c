@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "distribution.h"
+#include "random.h"
 
 /* The least positive double. */
 #define LEAST 0x1p-1074
@@ -27,18 +28,6 @@ static bool
 near(double a, double b, double tolerance)
 {
 	return fabs(a - b) <= tolerance * fmax(fabs(a), fabs(b));
-}
-
-static uint64_t random_state = 42;
-
-/* Xorshift64*, so that every run is the same. */
-static double
-random_unit(void)
-{
-	random_state ^= random_state >> 12;
-	random_state ^= random_state << 25;
-	random_state ^= random_state >> 27;
-	return ((random_state * UINT64_C(2685821657736338717)) >> 11) / 9007199254740992.0;
 }
 
 static int
@@ -106,7 +95,7 @@ test_sketch(void)
 
 	for (int i = 0; i < N; i++)
 	{
-		values[i] = i % 7 == 0 ? 0 : exp(1200 * random_unit() - 600) * (i % 3 == 0 ? -1 : 1);
+		values[i] = i % 7 == 0 ? 0 : exp(1200 * uniform() - 600) * (i % 3 == 0 ? -1 : 1);
 		sketch_add(sketch, values[i], 1);
 	}
 	qsort(values, N, sizeof(double), compare_doubles);
@@ -188,7 +177,7 @@ test_power_law(void)
 
 	for (int i = 0; i < N; i++)
 	{
-		double u = random_unit() * zeta;
+		double u = uniform() * zeta;
 		double k = 1;
 
 		for (u -= 1; u > 0 && k < 1e5; u -= pow(k, -exponent))

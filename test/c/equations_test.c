@@ -8,21 +8,10 @@
 #include <string.h>
 
 #include "equations.h"
+#include "random.h"
 
 #define MAX_N 70
 #define ROWS 104
-
-static uint64_t random_state = 42;
-
-/* Xorshift64*, so that every run is the same; between -1 and 1. */
-static double
-uniform(void)
-{
-	random_state ^= random_state >> 12;
-	random_state ^= random_state << 25;
-	random_state ^= random_state >> 27;
-	return (double) ((random_state * UINT64_C(2685821657736338717)) >> 11) / 4503599627370496.0 - 1;
-}
 
 static int failures = 0;
 
@@ -54,7 +43,7 @@ test_system(int32_t n)
 	for (int k = 0; k < ROWS; k++)
 	{
 		for (int32_t i = 0; i < n; i++)
-			rows[k][i] = (float) uniform();
+			rows[k][i] = (float) (2 * uniform() - 1);
 		if (k < ROWS / 2)
 			equations_add(a, b, n, rows[k], k % 3, k % 5 - 2);
 	}
@@ -111,9 +100,9 @@ test_products(int32_t n)
 	float scores[7];
 
 	for (int32_t i = 0; i < n; i++)
-		x[i] = (float) uniform();
+		x[i] = (float) (2 * uniform() - 1);
 	for (int32_t i = 0; i < 7 * n; i++)
-		rows[i] = (float) uniform();
+		rows[i] = (float) (2 * uniform() - 1);
 	vector_scores(x, rows, 7, n, scores);
 	for (int row = 0; row < 7; row++)
 	{

@@ -8,27 +8,16 @@
 #include <string.h>
 
 #include "kmeans.h"
+#include "random.h"
 
 #define MAX_POINTS 300
 #define MAX_D 30
 #define MAX_K 40
 
-static uint64_t random_state = 42;
-
-/* Xorshift64*, so that every run is the same. */
 static double
-uniform(void *argument)
+uniform_for(void *argument)
 {
-	random_state ^= random_state >> 12;
-	random_state ^= random_state << 25;
-	random_state ^= random_state >> 27;
-	return (double) ((random_state * UINT64_C(2685821657736338717)) >> 11) / 9007199254740992.0;
-}
-
-static int32_t
-random_below(int32_t n)
-{
-	return (int32_t) (uniform(NULL) * n);
+	return uniform();
 }
 
 static void
@@ -67,7 +56,7 @@ fit(const KmeansPoints *points, KmeansOptions *options)
 						   .inertias = inertias};
 	static int polls;
 
-	options->uniform = uniform;
+	options->uniform = uniform_for;
 	options->poll = no_poll;
 	options->poll_argument = &polls;
 	kmeans_fit(points, options, &work, &result);
@@ -98,7 +87,7 @@ make_points(void)
 
 		for (int32_t j = 0; j < points.d; j++)
 		{
-			double v = (group * 7 + j * 3) % 11 + uniform(NULL) + uniform(NULL);
+			double v = (group * 7 + j * 3) % 11 + uniform() + uniform();
 
 			values[i * points.d + j] = (float) (grid == 0 ? floor(v / 4) : v);
 		}
@@ -225,7 +214,7 @@ test_planted(int number)
 		for (int32_t i = 0; i < points.n; i++)
 			for (int32_t j = 0; j < points.d; j++)
 				values[i * points.d + j] =
-					(float) (j == i % k % 2 ? i % k * 100 : 0) + (float) uniform(NULL);
+					(float) (j == i % k % 2 ? i % k * 100 : 0) + (float) uniform();
 		r = fit(&points, &options);
 		for (int32_t i = k; i < points.n; i++)
 			wrong += r.cluster[i] != r.cluster[i % k];

@@ -8,22 +8,11 @@
 #include <string.h>
 
 #include "knn.h"
+#include "random.h"
 #include "similarity.h"
 
 #define MAX_ROWS 60
 #define MAX_COLUMNS 40
-
-static uint64_t random_state = 42;
-
-/* Xorshift64*, so that every run is the same. */
-static uint32_t
-random_below(uint32_t n)
-{
-	random_state ^= random_state >> 12;
-	random_state ^= random_state << 25;
-	random_state ^= random_state >> 27;
-	return (uint32_t) ((random_state * UINT64_C(2685821657736338717)) >> 33) % n;
-}
 
 typedef struct Dense
 {

@@ -7,21 +7,10 @@
 #include <stdlib.h>
 
 #include "normal.h"
+#include "random.h"
 
 #define MAX_N 70
 #define MAX_ROWS 150
-
-static uint64_t random_state = 42;
-
-/* Xorshift64*, so that every run is the same. */
-static double
-uniform(void)
-{
-	random_state ^= random_state >> 12;
-	random_state ^= random_state << 25;
-	random_state ^= random_state >> 27;
-	return (double) ((random_state * UINT64_C(2685821657736338717)) >> 11) / 9007199254740992.0;
-}
 
 static double a[MAX_N][MAX_N]; /* the matrix, then its lower factor */
 static double b[MAX_N];

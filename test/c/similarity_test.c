@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "random.h"
 #include "similarity.h"
 
 static int n_tests = 0;
@@ -30,18 +31,6 @@ check_near(double value, double expected, double tolerance, const char *name)
 	check(passed, name);
 	if (!passed)
 		printf("# is %.17g, should be %.17g\n", value, expected);
-}
-
-/* A number in [0, 1) from a fixed sequence (xorshift64*). */
-static double
-next_random(void)
-{
-	static uint64_t state = 20240229;
-
-	state ^= state >> 12;
-	state ^= state << 25;
-	state ^= state >> 27;
-	return (double) ((state * UINT64_C(2685821657736338717)) >> 11) / 9007199254740992.0;
 }
 
 static void
@@ -72,7 +61,7 @@ test_cosine(void)
 
 	for (int i = 0; i < 1000; i++)
 	{
-		double square = 1e-3 + 100 * next_random();
+		double square = 1e-3 + 100 * uniform();
 
 		equal_is_one = equal_is_one && cosine_from_sums(square, square, square) == 1;
 	}
@@ -285,12 +274,12 @@ main(void)
 
 	for (int i = 0; i < N_PAIRS; i++)
 	{
-		pairs[i].has_x = next_random() > 0.2;
-		pairs[i].has_y = next_random() > 0.2;
+		pairs[i].has_x = uniform() > 0.2;
+		pairs[i].has_y = uniform() > 0.2;
 		/* What is absent must not be looked at. */
-		pairs[i].x = pairs[i].has_x ? 5 * next_random() : NAN;
-		pairs[i].y = pairs[i].has_y ? 5 * next_random() - 1 : NAN;
-		pairs[i].mean = 2 + next_random();
+		pairs[i].x = pairs[i].has_x ? 5 * uniform() : NAN;
+		pairs[i].y = pairs[i].has_y ? 5 * uniform() - 1 : NAN;
+		pairs[i].mean = 2 + uniform();
 	}
 	test_cosine();
 	test_pearson();

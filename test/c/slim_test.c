@@ -8,23 +8,13 @@
 #include <string.h>
 
 #include "gram.h"
+#include "random.h"
 #include "slim.h"
 
 #define MAX_ROWS 50
 #define MAX_COLUMNS 40
 
-static uint64_t random_state = 42;
 static int n_tests = 0;
-
-/* Xorshift64*, so that every run is the same. */
-static uint32_t
-random_below(uint32_t n)
-{
-	random_state ^= random_state >> 12;
-	random_state ^= random_state << 25;
-	random_state ^= random_state >> 27;
-	return (uint32_t) ((random_state * UINT64_C(2685821657736338717)) >> 33) % n;
-}
 
 static void
 ok(bool passed, const char *what)

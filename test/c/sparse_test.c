@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "random.h"
 #include "sparse.h"
 
 static int n_tests = 0;
@@ -24,18 +25,6 @@ check(bool passed, const char *name)
 	if (!passed)
 		n_failed++;
 	printf("%sok %d - %s\n", passed ? "" : "not ", n_tests, name);
-}
-
-/* A number in [0, limit) from a fixed sequence (xorshift64*). */
-static int64_t
-random_below(int64_t limit)
-{
-	static uint64_t state = 20240301;
-
-	state ^= state >> 12;
-	state ^= state << 25;
-	state ^= state >> 27;
-	return (int64_t) (((state * UINT64_C(2685821657736338717)) >> 1) % (uint64_t) limit);
 }
 
 static void *
