@@ -81,8 +81,6 @@ typedef struct SweepArea
 	bool failed; /* equations had no solution */
 } SweepArea;
 
-#define AREA_ARRAY(area, array, type) ((type *) ((char *) (area) + (area)->places.array))
-
 PGDLLEXPORT void socrec_sweep(void *memory, ParallelCursor *cursor);
 
 /* Of the fit that this process leads; workers tell nobody. */
@@ -99,9 +97,9 @@ static SweepSide
 area_side(SweepArea *area, int side)
 {
 	return (SweepSide){.n = area->n[side],
-					   .start = AREA_ARRAY(area, start[side], int64),
-					   .entries = AREA_ARRAY(area, entries[side], KnnEntry),
-					   .vectors = AREA_ARRAY(area, vectors[side], float)};
+					   .start = PARALLEL_ARRAY(area, places.start[side], int64),
+					   .entries = PARALLEL_ARRAY(area, places.entries[side], KnnEntry),
+					   .vectors = PARALLEL_ARRAY(area, places.vectors[side], float)};
 }
 
 static Normal *
@@ -127,8 +125,8 @@ draw_prior(SweepArea *area, uint64 half, Normal *work)
 	double *memory = palloc(sweep_prior_doubles(work->n) * sizeof(double));
 
 	sweep_draw_prior(&own, area->noise, draw_stream(area->plan.seed, DRAW_PRIOR + half, 0), work,
-					 memory, AREA_ARRAY(area, precision[side], float),
-					 AREA_ARRAY(area, shift[side], float));
+					 memory, PARALLEL_ARRAY(area, places.precision[side], float),
+					 PARALLEL_ARRAY(area, places.shift[side], float));
 	pfree(memory);
 }
 
@@ -140,13 +138,14 @@ keep_sample(SweepArea *area, int32 n)
 {
 	Size n_vectors = (Size) area->width * area->n[ITEMS];
 	Size n_matrix = (Size) area->width * area->width;
-	float *sample = AREA_ARRAY(area, samples, float) + n * sample_floats(area);
+	float *sample = PARALLEL_ARRAY(area, places.samples, float) + n * sample_floats(area);
 
-	memcpy(sample, AREA_ARRAY(area, vectors[ITEMS], float), n_vectors * sizeof(float));
-	memcpy(sample + n_vectors, AREA_ARRAY(area, precision[USERS], float), n_matrix * sizeof(float));
-	memcpy(sample + n_vectors + n_matrix, AREA_ARRAY(area, shift[USERS], float),
+	memcpy(sample, PARALLEL_ARRAY(area, places.vectors[ITEMS], float), n_vectors * sizeof(float));
+	memcpy(sample + n_vectors, PARALLEL_ARRAY(area, places.precision[USERS], float),
+		   n_matrix * sizeof(float));
+	memcpy(sample + n_vectors + n_matrix, PARALLEL_ARRAY(area, places.shift[USERS], float),
 		   area->width * sizeof(float));
-	AREA_ARRAY(area, noise, double)[n] = area->noise;
+	PARALLEL_ARRAY(area, places.noise, double)[n] = area->noise;
 }
 
 /*
@@ -165,7 +164,7 @@ finish_half(SweepArea *area, uint64 half, Normal *work)
 		if (sweep >= 0 && sweep % plan->thin == plan->thin - 1)
 			keep_sample(area, sweep / plan->thin);
 		for (uint64 block = 0; block < area->phases.n_blocks; block++)
-			error += AREA_ARRAY(area, error, double)[block];
+			error += PARALLEL_ARRAY(area, places.error, double)[block];
 		if (plan->sampling)
 			area->noise = sweep_draw_noise(error, area->n_ratings,
 										   draw_stream(plan->seed, DRAW_NOISE + half, 0));
@@ -182,7 +181,7 @@ sweep_block(SweepArea *area, uint64 half, uint64 block, Normal *work)
 {
 	int side = half % 2;
 	SweepSide own = area_side(area, side);
-	const int32 *cut = AREA_ARRAY(area, cut[side], int32);
+	const int32 *cut = PARALLEL_ARRAY(area, places.cut[side], int32);
 	SweepRule rule = {.mean = area->mean,
 					  .regularization = area->plan.regularization,
 					  .seed = area->plan.seed,
@@ -191,14 +190,15 @@ sweep_block(SweepArea *area, uint64 half, uint64 block, Normal *work)
 
 	if (area->plan.sampling)
 	{
-		rule.precision = AREA_ARRAY(area, precision[side], float);
-		rule.shift = AREA_ARRAY(area, shift[side], float);
+		rule.precision = PARALLEL_ARRAY(area, places.precision[side], float);
+		rule.shift = PARALLEL_ARRAY(area, places.shift[side], float);
 		rule.deviation = sqrt(area->noise);
 	}
-	if (!sweep_rows(&own, AREA_ARRAY(area, vectors[1 - side], float), &rule, work, cut[block],
-					cut[block + 1], side == ITEMS && area->plan.sampling ? &error : NULL))
+	if (!sweep_rows(&own, PARALLEL_ARRAY(area, places.vectors[1 - side], float), &rule, work,
+					cut[block], cut[block + 1],
+					side == ITEMS && area->plan.sampling ? &error : NULL))
 		area->failed = true;
-	AREA_ARRAY(area, error, double)[block] = error;
+	PARALLEL_ARRAY(area, places.error, double)[block] = error;
 }
 
 /*
@@ -236,24 +236,23 @@ lay_out(SweepArea *area)
 {
 	SweepPlaces *places = &area->places;
 	Size n_matrix = (Size) area->width * area->width;
-	Size size = MAXALIGN(sizeof(SweepArea));
+	Size size = 0;
 
-#define PLACE(place, count, type)                                                                  \
-	(places->place = size, size = add_size(size, MAXALIGN(mul_size(count, sizeof(type)))))
-
+	(void) parallel_place(&size, 1, sizeof(SweepArea));
 	for (int side = USERS; side <= ITEMS; side++)
 	{
-		PLACE(start[side], area->n[side] + 1, int64);
-		PLACE(entries[side], area->n_ratings, KnnEntry);
-		PLACE(vectors[side], (Size) area->n[side] * area->width, float);
-		PLACE(precision[side], n_matrix, float);
-		PLACE(shift[side], area->width, float);
-		PLACE(cut[side], area->phases.n_blocks + 1, int32);
+		places->start[side] = parallel_place(&size, area->n[side] + 1, sizeof(int64));
+		places->entries[side] = parallel_place(&size, area->n_ratings, sizeof(KnnEntry));
+		places->vectors[side] =
+			parallel_place(&size, (Size) area->n[side] * area->width, sizeof(float));
+		places->precision[side] = parallel_place(&size, n_matrix, sizeof(float));
+		places->shift[side] = parallel_place(&size, area->width, sizeof(float));
+		places->cut[side] = parallel_place(&size, area->phases.n_blocks + 1, sizeof(int32));
 	}
-	PLACE(error, area->phases.n_blocks, double);
-	PLACE(samples, mul_size(area->plan.n_samples, sample_floats(area)), float);
-	PLACE(noise, area->plan.n_samples, double);
-#undef PLACE
+	places->error = parallel_place(&size, area->phases.n_blocks, sizeof(double));
+	places->samples =
+		parallel_place(&size, mul_size(area->plan.n_samples, sample_floats(area)), sizeof(float));
+	places->noise = parallel_place(&size, area->plan.n_samples, sizeof(double));
 	return size;
 }
 
@@ -263,12 +262,12 @@ lay_out(SweepArea *area)
 static void
 copy_ratings(SweepArea *area, const Ratings *ratings)
 {
-	int64 *start = AREA_ARRAY(area, start[ITEMS], int64);
-	KnnEntry *entries = AREA_ARRAY(area, entries[ITEMS], KnnEntry);
+	int64 *start = PARALLEL_ARRAY(area, places.start[ITEMS], int64);
+	KnnEntry *entries = PARALLEL_ARRAY(area, places.entries[ITEMS], KnnEntry);
 
-	memcpy(AREA_ARRAY(area, start[USERS], int64), ratings->row_start,
+	memcpy(PARALLEL_ARRAY(area, places.start[USERS], int64), ratings->row_start,
 		   (ratings->n_rows + 1) * sizeof(int64));
-	memcpy(AREA_ARRAY(area, entries[USERS], KnnEntry), ratings->entries,
+	memcpy(PARALLEL_ARRAY(area, places.entries[USERS], KnnEntry), ratings->entries,
 		   ratings->n_ratings * sizeof(KnnEntry));
 	/* Filling moves each column's start to its end, which is the start of the next. */
 	memcpy(start + 1, ratings->column_start, ratings->n_columns * sizeof(int64));
@@ -289,8 +288,8 @@ copy_ratings(SweepArea *area, const Ratings *ratings)
 static void
 cut_blocks(SweepArea *area, int side)
 {
-	const int64 *start = AREA_ARRAY(area, start[side], int64);
-	int32 *cut = AREA_ARRAY(area, cut[side], int32);
+	const int64 *start = PARALLEL_ARRAY(area, places.start[side], int64);
+	int32 *cut = PARALLEL_ARRAY(area, places.cut[side], int32);
 	double per_row = area->width / 3.0;
 	double total = area->n_ratings + per_row * area->n[side];
 	uint64 n_blocks = area->phases.n_blocks;
@@ -362,7 +361,7 @@ make_model(SweepArea *area, Budget *budget)
 	prior->exponent = plan->sampling ? 0 : 1;
 	for (int32 s = 0; s < plan->n_samples; s++)
 	{
-		const float *sample = AREA_ARRAY(area, samples, float) + s * sample_floats(area);
+		const float *sample = PARALLEL_ARRAY(area, places.samples, float) + s * sample_floats(area);
 		const float *precision = sample + (Size) width * area->n[ITEMS];
 		const float *shift = precision + (Size) width * width;
 
@@ -379,7 +378,7 @@ make_model(SweepArea *area, Budget *budget)
 		}
 		if (!plan->sampling)
 			continue;
-		prior->noise[s] = AREA_ARRAY(area, noise, double)[s];
+		prior->noise[s] = PARALLEL_ARRAY(area, places.noise, double)[s];
 		for (int32 i = 0; i < solved; i++)
 			memcpy(prior->precision + ((Size) s * solved + i) * solved,
 				   precision + (Size) i * width, solved * sizeof(float));

@@ -101,8 +101,6 @@ typedef struct Workspace
 PGDLLEXPORT void socrec_ials_gram(void *memory, ParallelCursor *cursor);
 PGDLLEXPORT void socrec_ials_solve(void *memory, ParallelCursor *cursor);
 
-#define AREA_POINTER(area, type, offset) ((type *) ((char *) (area) + (offset)))
-
 /* Four vectors, which are read together, as lanes. */
 typedef struct Rows
 {
@@ -255,12 +253,12 @@ socrec_ials_gram(void *memory, ParallelCursor *cursor)
 
 	while (parallel_next(cursor, &part))
 	{
-		float *gram = AREA_POINTER(ials, float, ials->gram_parts) + part * size;
+		float *gram = PARALLEL_ARRAY(ials, gram_parts, float) + part * size;
 		int32 first = (int32) ((int64) side->n * part / side->n_parts);
 		int32 end = (int32) ((int64) side->n * (part + 1) / side->n_parts);
 
 		memset(gram, 0, size * sizeof(float));
-		add_squares(AREA_POINTER(ials, float, side->factors) + (Size) first * ials->stride,
+		add_squares(PARALLEL_AT(ials, side->factors, float) + (Size) first * ials->stride,
 					end - first, ials->stride, gram);
 	}
 }
@@ -272,7 +270,7 @@ static void
 solve_gradients(const Ials *ials, const float *factors, const int32 *rows, const float *weights,
 				int64 n, float ridge, float *x, const Workspace *work)
 {
-	const float *gram = AREA_POINTER(ials, const float, ials->gram);
+	const float *gram = PARALLEL_ARRAY(ials, gram, const float);
 	int32 stride = ials->stride;
 	Size size = stride * sizeof(float);
 	float *residual = work->residual;
@@ -315,7 +313,7 @@ static void
 solve_cholesky(const Ials *ials, const float *factors, const int32 *rows, const float *weights,
 			   int64 n, float ridge, float *x, Normal *normal)
 {
-	normal_start(normal, AREA_POINTER(ials, const float, ials->gram), NULL);
+	normal_start(normal, PARALLEL_ARRAY(ials, gram, const float), NULL);
 	normal_ridge(normal, ridge);
 	for (int64 p = 0; p < n; p++)
 	{
@@ -345,8 +343,8 @@ socrec_ials_solve(void *memory, ParallelCursor *cursor)
 	const IalsOptions *options = &ials->options;
 	const Side *side = &ials->sides[ials->solving];
 	const Side *others = &ials->sides[1 - ials->solving];
-	const int64 *start = AREA_POINTER(ials, int64, side->start);
-	const float *factors = AREA_POINTER(ials, float, others->factors);
+	const int64 *start = PARALLEL_AT(ials, side->start, int64);
+	const float *factors = PARALLEL_AT(ials, others->factors, float);
 	Workspace work = {.residual = palloc(ials->stride * sizeof(float)),
 					  .direction = palloc(ials->stride * sizeof(float)),
 					  .product = palloc(ials->stride * sizeof(float))};
@@ -358,13 +356,13 @@ socrec_ials_solve(void *memory, ParallelCursor *cursor)
 		for (int32 row = side->block[block]; row < side->block[block + 1]; row++)
 		{
 			int64 n = start[row + 1] - start[row];
-			const int32 *rows = AREA_POINTER(ials, int32, side->other) + start[row];
+			const int32 *rows = PARALLEL_AT(ials, side->other, int32) + start[row];
 			const float *weights =
-				side->weight == 0 ? NULL : AREA_POINTER(ials, float, side->weight) + start[row];
+				side->weight == 0 ? NULL : PARALLEL_AT(ials, side->weight, float) + start[row];
 			float ridge =
 				(float) (options->regularization *
 						 pow(n + options->unobserved_weight * others->n, options->exponent));
-			float *x = AREA_POINTER(ials, float, side->factors) + (Size) row * ials->stride;
+			float *x = PARALLEL_AT(ials, side->factors, float) + (Size) row * ials->stride;
 
 			if (options->steps == 0)
 				solve_cholesky(ials, factors, rows, weights, n, ridge, x, &normal);
@@ -381,8 +379,8 @@ make_gram(ParallelArea *area)
 {
 	Ials *ials = area->memory;
 	Size size = (Size) ials->stride * ials->stride;
-	const float *parts = AREA_POINTER(ials, float, ials->gram_parts);
-	float *gram = AREA_POINTER(ials, float, ials->gram);
+	const float *parts = PARALLEL_ARRAY(ials, gram_parts, float);
+	float *gram = PARALLEL_ARRAY(ials, gram, float);
 	int32 n_parts = ials->sides[1 - ials->solving].n_parts;
 
 	parallel_run(area, socrec_ials_gram, "socrec_ials_gram", n_parts);
@@ -425,29 +423,16 @@ divide(Side *side, const int64 *start)
 	side->block[side->n_blocks] = side->n;
 }
 
-/*
- * Places in the area one after the other, each at a multiple of a cache line.
- */
-static Size
-place(Size *size, Size count, Size element)
-{
-	Size offset = *size;
-
-	*size = add_size(*size, mul_size(count, element));
-	*size = add_size(*size, -*size % PG_CACHE_LINE_SIZE);
-	return offset;
-}
-
 static void
 place_side(Side *side, int32 n, const Ratings *ratings, int32 stride, bool weighted, Size *size)
 {
 	side->n = n;
 	side->n_parts = (int32) Min(MAX_PARTS, 1 + (double) n * stride * stride / PART_PRODUCTS);
-	side->start = place(size, (Size) n + 1, sizeof(int64));
-	side->other = place(size, ratings->n_ratings, sizeof(int32));
+	side->start = parallel_place(size, (Size) n + 1, sizeof(int64));
+	side->other = parallel_place(size, ratings->n_ratings, sizeof(int32));
 	if (weighted)
-		side->weight = place(size, ratings->n_ratings, sizeof(float));
-	side->factors = place(size, mul_size(n, stride), sizeof(float));
+		side->weight = parallel_place(size, ratings->n_ratings, sizeof(float));
+	side->factors = parallel_place(size, mul_size(n, stride), sizeof(float));
 }
 
 /*
@@ -458,12 +443,12 @@ copy_ratings(Ials *ials, const Ratings *ratings)
 {
 	Side *users = &ials->sides[0];
 	Side *items = &ials->sides[1];
-	int64 *start = AREA_POINTER(ials, int64, items->start);
+	int64 *start = PARALLEL_AT(ials, items->start, int64);
 	int64 *next = start + 1;
-	int32 *columns = AREA_POINTER(ials, int32, users->other);
-	int32 *rows = AREA_POINTER(ials, int32, items->other);
+	int32 *columns = PARALLEL_AT(ials, users->other, int32);
+	int32 *rows = PARALLEL_AT(ials, items->other, int32);
 
-	memcpy(AREA_POINTER(ials, int64, users->start), ratings->row_start,
+	memcpy(PARALLEL_AT(ials, users->start, int64), ratings->row_start,
 		   ((Size) users->n + 1) * sizeof(int64));
 	/* One place on while they are filled, so that each ends where the next begins. */
 	memcpy(next, ratings->column_start, (Size) items->n * sizeof(int64));
@@ -485,11 +470,11 @@ copy_ratings(Ials *ials, const Ratings *ratings)
 								errmsg("method ials takes ratings as weights, which must not be %g",
 									   entry.value),
 								errhint("Give counts or other weights, or no rating column.")));
-			AREA_POINTER(ials, float, users->weight)[p] = entry.value;
-			AREA_POINTER(ials, float, items->weight)[to] = entry.value;
+			PARALLEL_AT(ials, users->weight, float)[p] = entry.value;
+			PARALLEL_AT(ials, items->weight, float)[to] = entry.value;
 		}
 	}
-	divide(users, AREA_POINTER(ials, int64, users->start));
+	divide(users, PARALLEL_AT(ials, users->start, int64));
 	divide(items, start);
 }
 
@@ -497,7 +482,7 @@ static void
 start_factors(Ials *ials)
 {
 	const Side *items = &ials->sides[1];
-	float *factors = AREA_POINTER(ials, float, items->factors);
+	float *factors = PARALLEL_AT(ials, items->factors, float);
 	/* Of the uniform distribution with that deviation. */
 	double limit = INITIAL_DEVIATION * sqrt(3.0 / ials->options.rank);
 	pg_prng_state random;
@@ -549,13 +534,13 @@ open_area(ParallelArea *area, const Ratings *ratings, const IalsOptions *options
 	Size squares = (Size) plan.stride * plan.stride;
 	Size size = 0;
 
-	(void) place(&size, 1, sizeof(Ials));
+	(void) parallel_place(&size, 1, sizeof(Ials));
 	place_side(&plan.sides[0], ratings->n_rows, ratings, plan.stride, ratings->has_values, &size);
 	place_side(&plan.sides[1], ratings->n_columns, ratings, plan.stride, ratings->has_values,
 			   &size);
-	plan.gram = place(&size, squares, sizeof(float));
-	plan.gram_parts =
-		place(&size, squares * Max(plan.sides[0].n_parts, plan.sides[1].n_parts), sizeof(float));
+	plan.gram = parallel_place(&size, squares, sizeof(float));
+	plan.gram_parts = parallel_place(
+		&size, squares * Max(plan.sides[0].n_parts, plan.sides[1].n_parts), sizeof(float));
 	parallel_area_init(area, budget, size, true, "factors");
 	*(Ials *) area->memory = plan;
 	copy_ratings(area->memory, ratings);
@@ -570,7 +555,7 @@ read_prior(ParallelArea *area, int32 which, FactorPrior *prior)
 {
 	Ials *ials = area->memory;
 	const IalsOptions *options = &ials->options;
-	const float *gram = AREA_POINTER(ials, float, ials->gram);
+	const float *gram = PARALLEL_ARRAY(ials, gram, float);
 
 	prior->target = FACTOR_PREFERENCE;
 	prior->regularization = options->regularization;
@@ -594,7 +579,7 @@ read_model(ParallelArea *area, Budget *budget)
 	const Side *items = &ials->sides[1];
 	FactorShape shape = {.rank = options->rank, .n_samples = 1};
 	FactorModel *model = factor_model_create(&shape, items->n, budget);
-	const float *factors = AREA_POINTER(ials, float, items->factors);
+	const float *factors = PARALLEL_AT(ials, items->factors, float);
 
 	model->item_prior = factor_prior_create(&shape, budget);
 	read_prior(area, 0, &model->prior);

@@ -193,8 +193,6 @@ typedef struct Search
 	Size neighbors;   /* neighbor_entry, n_room a place: lists */
 } Search;
 
-#define SEARCH_ARRAY(search, array, type) ((type *) ((char *) (search) + (search)->array))
-
 /* The leader's, while it is searching. */
 static Progress *search_progress = NULL;
 
@@ -207,20 +205,17 @@ static Size
 lay_out(Search *search)
 {
 	KnnPacked packed;
-	Size at = CACHELINEALIGN(sizeof(Search));
+	Size size = 0;
 	Size n_columns = search->shape.n_columns;
 
-	search->packed = at;
-	at = add_size(at, knn_packed_place(&packed, &search->shape, NULL));
-	search->block_start = at;
-	at = add_size(at, CACHELINEALIGN(((Size) search->n_blocks + 1) * sizeof(int32)));
-	search->capacity = at;
-	at = add_size(at, CACHELINEALIGN(n_columns * sizeof(int32)));
-	search->found = at;
-	at = add_size(at, CACHELINEALIGN(n_columns * search->n_places * sizeof(int32)));
-	search->neighbors = at;
-	return add_size(at,
-					mul_size(mul_size(search->n_room, search->n_places), sizeof(neighbor_entry)));
+	(void) parallel_place(&size, 1, sizeof(Search));
+	search->packed = parallel_place(&size, 1, knn_packed_place(&packed, &search->shape, NULL));
+	search->block_start = parallel_place(&size, (Size) search->n_blocks + 1, sizeof(int32));
+	search->capacity = parallel_place(&size, n_columns, sizeof(int32));
+	search->found = parallel_place(&size, n_columns * search->n_places, sizeof(int32));
+	search->neighbors =
+		parallel_place(&size, mul_size(search->n_room, search->n_places), sizeof(neighbor_entry));
+	return size;
 }
 
 /*
@@ -231,10 +226,10 @@ static neighbor_heap *
 lists_of(const Search *search, int32 place)
 {
 	int32 n_columns = search->shape.n_columns;
-	const int32 *capacity = SEARCH_ARRAY(search, capacity, int32);
-	const int32 *found = SEARCH_ARRAY(search, found, int32) + (Size) place * n_columns;
+	const int32 *capacity = PARALLEL_ARRAY(search, capacity, int32);
+	const int32 *found = PARALLEL_ARRAY(search, found, int32) + (Size) place * n_columns;
 	neighbor_entry *entries =
-		SEARCH_ARRAY(search, neighbors, neighbor_entry) + place * search->n_room;
+		PARALLEL_ARRAY(search, neighbors, neighbor_entry) + place * search->n_room;
 	neighbor_heap *lists =
 		MemoryContextAllocHuge(CurrentMemoryContext, Max(n_columns, 1) * sizeof(neighbor_heap));
 
@@ -254,10 +249,10 @@ void
 socrec_find_neighbors(void *memory, ParallelCursor *cursor)
 {
 	Search *search = memory;
-	const int32 *block_start = SEARCH_ARRAY(search, block_start, int32);
+	const int32 *block_start = PARALLEL_ARRAY(search, block_start, int32);
 	int32 n_columns = search->shape.n_columns;
 	int32 place = (int32) pg_atomic_fetch_add_u32(&search->next_place, 1);
-	int32 *found = SEARCH_ARRAY(search, found, int32) + (Size) place * n_columns;
+	int32 *found = PARALLEL_ARRAY(search, found, int32) + (Size) place * n_columns;
 	MemoryContext context =
 		AllocSetContextCreate(CurrentMemoryContext, "socrec neighbors", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
@@ -372,8 +367,8 @@ start_search(ParallelArea *area, const KnnMatrix *matrix, const KnnOptions *opti
 	search = area->memory;
 	*search = layout;
 	pg_atomic_init_u32(&search->next_place, 0);
-	memcpy(SEARCH_ARRAY(search, capacity, int32), capacity, matrix->n_columns * sizeof(int32));
-	divide_columns(matrix, block_ratings, SEARCH_ARRAY(search, block_start, int32));
+	memcpy(PARALLEL_ARRAY(search, capacity, int32), capacity, matrix->n_columns * sizeof(int32));
+	divide_columns(matrix, block_ratings, PARALLEL_ARRAY(search, block_start, int32));
 	knn_packed_place(&packed, &search->shape, (char *) search + search->packed);
 	knn_packed_fill(&packed, matrix, norm, options->similarity, row_next, poll_interrupts, NULL);
 	pfree(row_next);

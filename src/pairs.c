@@ -64,8 +64,6 @@ typedef struct Overlap
 	Size support;      /* int32, n_samples * N_SUPPORTS: items with that support */
 } Overlap;
 
-#define OVERLAP_ARRAY(overlap, array, type) ((type *) ((char *) (overlap) + (overlap)->array))
-
 PGDLLEXPORT void socrec_overlap(void *memory, ParallelCursor *cursor);
 
 #define ST_SORT sort_seconds
@@ -390,11 +388,11 @@ drop_duplicates(Pairs *pairs, int64 *user_start, int32 *items, PairStatistics *r
 static void
 list_sample_users(Pairs *pairs, Overlap *overlap)
 {
-	const int64 *user_start = OVERLAP_ARRAY(overlap, user_start, int64);
-	const int32 *items = OVERLAP_ARRAY(overlap, item, int32);
-	const int32 *sample = OVERLAP_ARRAY(overlap, sample, int32);
-	int64 *sample_start = OVERLAP_ARRAY(overlap, sample_start, int64);
-	int32 *sample_user = OVERLAP_ARRAY(overlap, sample_user, int32);
+	const int64 *user_start = PARALLEL_ARRAY(overlap, user_start, int64);
+	const int32 *items = PARALLEL_ARRAY(overlap, item, int32);
+	const int32 *sample = PARALLEL_ARRAY(overlap, sample, int32);
+	int64 *sample_start = PARALLEL_ARRAY(overlap, sample_start, int64);
+	int32 *sample_user = PARALLEL_ARRAY(overlap, sample_user, int32);
 	int64 n_pairs = user_start[overlap->n_users];
 	/* Of each item: its number in the sample plus 1, and the next free place. */
 	int32 *sampled = budget_alloc(pairs->budget, overlap->n_items, sizeof(int32), "item samples");
@@ -438,13 +436,13 @@ list_sample_users(Pairs *pairs, Overlap *overlap)
 static void
 count_overlap(Overlap *overlap, uint64 s, int32 *common)
 {
-	const int64 *user_start = OVERLAP_ARRAY(overlap, user_start, int64);
-	const int32 *items = OVERLAP_ARRAY(overlap, item, int32);
-	const int32 *users = OVERLAP_ARRAY(overlap, sample_user, int32);
-	int32 self = OVERLAP_ARRAY(overlap, sample, int32)[s];
-	int64 start = OVERLAP_ARRAY(overlap, sample_start, int64)[s];
-	int64 end = OVERLAP_ARRAY(overlap, sample_start, int64)[s + 1];
-	int32 *support = OVERLAP_ARRAY(overlap, support, int32) + s * N_SUPPORTS;
+	const int64 *user_start = PARALLEL_ARRAY(overlap, user_start, int64);
+	const int32 *items = PARALLEL_ARRAY(overlap, item, int32);
+	const int32 *users = PARALLEL_ARRAY(overlap, sample_user, int32);
+	int32 self = PARALLEL_ARRAY(overlap, sample, int32)[s];
+	int64 start = PARALLEL_ARRAY(overlap, sample_start, int64)[s];
+	int64 end = PARALLEL_ARRAY(overlap, sample_start, int64)[s + 1];
+	int32 *support = PARALLEL_ARRAY(overlap, support, int32) + s * N_SUPPORTS;
 	int64 work = 0;
 	int64 checked = 0;
 	int32 found[N_SUPPORTS] = {0};
@@ -513,7 +511,7 @@ socrec_overlap(void *memory, ParallelCursor *cursor)
 static void
 estimate_overlap(Overlap *overlap, PairStatistics *result)
 {
-	const int32 *support = OVERLAP_ARRAY(overlap, support, int32);
+	const int32 *support = PARALLEL_ARRAY(overlap, support, int32);
 	double n = overlap->n_items;
 	double m = overlap->n_samples;
 
@@ -540,17 +538,16 @@ estimate_overlap(Overlap *overlap, PairStatistics *result)
 static Size
 lay_out(Overlap *overlap, int64 n_ratings, int64 n_sample_users)
 {
-	Size size = MAXALIGN(sizeof(Overlap));
+	Size size = 0;
 
-#define PLACE(array, count, type)                                                                  \
-	(overlap->array = size, size = add_size(size, MAXALIGN(mul_size((Size) (count), sizeof(type)))))
-	PLACE(user_start, (Size) overlap->n_users + 1, int64);
-	PLACE(item, n_ratings, int32);
-	PLACE(sample, overlap->n_samples, int32);
-	PLACE(sample_start, (Size) overlap->n_samples + 1, int64);
-	PLACE(sample_user, n_sample_users, int32);
-	PLACE(support, mul_size(overlap->n_samples, N_SUPPORTS), int32);
-#undef PLACE
+	(void) parallel_place(&size, 1, sizeof(Overlap));
+	overlap->user_start = parallel_place(&size, (Size) overlap->n_users + 1, sizeof(int64));
+	overlap->item = parallel_place(&size, n_ratings, sizeof(int32));
+	overlap->sample = parallel_place(&size, overlap->n_samples, sizeof(int32));
+	overlap->sample_start = parallel_place(&size, (Size) overlap->n_samples + 1, sizeof(int64));
+	overlap->sample_user = parallel_place(&size, n_sample_users, sizeof(int32));
+	overlap->support =
+		parallel_place(&size, mul_size(overlap->n_samples, N_SUPPORTS), sizeof(int32));
 	return size;
 }
 
@@ -599,22 +596,22 @@ pairs_examine(Pairs *pairs, const PairOptions *options)
 					   Min(work, options->overlap_work) >= PARALLEL_WORK, "ratings");
 	overlap = area.memory;
 	*overlap = layout;
-	memcpy(OVERLAP_ARRAY(overlap, user_start, int64), user_start,
+	memcpy(PARALLEL_ARRAY(overlap, user_start, int64), user_start,
 		   ((Size) layout.n_users + 1) * sizeof(int64));
-	memcpy(OVERLAP_ARRAY(overlap, sample, int32), samples, layout.n_samples * sizeof(int32));
+	memcpy(PARALLEL_ARRAY(overlap, sample, int32), samples, layout.n_samples * sizeof(int32));
 	pfree(user_start);
 	pfree(samples);
-	user_start = OVERLAP_ARRAY(overlap, user_start, int64);
+	user_start = PARALLEL_ARRAY(overlap, user_start, int64);
 
 	if (pairs->has_time)
 		seconds = budget_alloc(pairs->budget, pairs->n, sizeof(int32), "times");
-	scatter_chunks(pairs, user_start, OVERLAP_ARRAY(overlap, item, int32), seconds);
+	scatter_chunks(pairs, user_start, PARALLEL_ARRAY(overlap, item, int32), seconds);
 	if (seconds != NULL)
 	{
 		result.n_burst_users = count_bursts(options, layout.n_users, user_start, seconds);
 		pfree(seconds);
 	}
-	drop_duplicates(pairs, user_start, OVERLAP_ARRAY(overlap, item, int32), &result);
+	drop_duplicates(pairs, user_start, PARALLEL_ARRAY(overlap, item, int32), &result);
 	list_sample_users(pairs, overlap);
 	parallel_run(&area, socrec_overlap, "socrec_overlap", layout.n_samples);
 	estimate_overlap(overlap, &result);

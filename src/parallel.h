@@ -25,8 +25,9 @@ typedef struct ParallelArea
 	Size size;
 } ParallelArea;
 
-/* An array that stands where a member of the area, a Size, says. */
-#define PARALLEL_ARRAY(area, member, type) ((type *) ((char *) (area) + (area)->member))
+/* An array in the area, and one that stands where a member of the area, a Size, says. */
+#define PARALLEL_AT(area, offset, type) ((type *) ((char *) (area) + (offset)))
+#define PARALLEL_ARRAY(area, member, type) PARALLEL_AT(area, (area)->member, type)
 
 typedef struct ParallelCursor
 {

@@ -59,8 +59,6 @@ typedef struct WeightArea
 	Size work;       /* what the method needs beside */
 } WeightArea;
 
-#define WEIGHT_ARRAY(area, array, type) ((type *) ((char *) (area) + (area)->array))
-
 /* How a method is learned. */
 typedef struct WeightMethod
 {

@@ -208,8 +208,8 @@ static void
 keep_weights(const Ease *ease, int32 tile_row)
 {
 	WeightArea *area = ease->area;
-	const int64 *first = WEIGHT_ARRAY(area, first, int64);
-	int32 *n_found = WEIGHT_ARRAY(area, n_found, int32);
+	const int64 *first = PARALLEL_ARRAY(area, first, int64);
+	int32 *n_found = PARALLEL_ARRAY(area, n_found, int32);
 
 	/* The diagonal is read over and over, from places far from one another. */
 	for (int32 j = 0; j < ease->n; j++)
@@ -217,7 +217,7 @@ keep_weights(const Ease *ease, int32 tile_row)
 	for (int32 r = 0; r < tile_rows(ease, tile_row); r++)
 	{
 		int32 i = tile_row * TILE + r;
-		neighbor_heap heap = {.entries = WEIGHT_ARRAY(area, found, neighbor_entry) + first[i],
+		neighbor_heap heap = {.entries = PARALLEL_ARRAY(area, found, neighbor_entry) + first[i],
 							  .capacity = (int32) (first[i + 1] - first[i])};
 
 		CHECK_FOR_INTERRUPTS();
@@ -266,7 +266,7 @@ socrec_ease(void *memory, ParallelCursor *cursor)
 				 .linear = linear_open(),
 				 .n = area->n_columns,
 				 .n_tiles = (int32) n_tiles,
-				 .tiles = WEIGHT_ARRAY(area, work, double)};
+				 .tiles = PARALLEL_ARRAY(area, work, double)};
 	uint64 block;
 
 	ease.panel = ease.tiles + n_tiles * (n_tiles + 1) / 2 * TILE * TILE;

@@ -84,10 +84,10 @@ weights_matrix(const WeightArea *area)
 {
 	return (KnnMatrix){.n_rows = area->n_rows,
 					   .n_columns = area->n_columns,
-					   .row_start = WEIGHT_ARRAY(area, row_start, int64),
-					   .entries = WEIGHT_ARRAY(area, entries, KnnEntry),
-					   .column_start = WEIGHT_ARRAY(area, column_start, int64),
-					   .column_row = WEIGHT_ARRAY(area, column_row, int32)};
+					   .row_start = PARALLEL_ARRAY(area, row_start, int64),
+					   .entries = PARALLEL_ARRAY(area, entries, KnnEntry),
+					   .column_start = PARALLEL_ARRAY(area, column_start, int64),
+					   .column_row = PARALLEL_ARRAY(area, column_row, int32)};
 }
 
 /*
@@ -116,31 +116,19 @@ weights_sort(neighbor_heap *heap)
 	sort_by_id(heap->entries, heap->n);
 }
 
-/*
- * Place for an array behind what there is, in a line of the cache of its own.
- */
-static Size
-reserve(Size *size, Size count, Size width)
-{
-	Size place = CACHELINEALIGN(*size);
-
-	*size = add_size(place, mul_size(count, width));
-	return place;
-}
-
 static void
 fill_area(WeightArea *area, const Ratings *ratings, const int64 *first)
 {
-	KnnEntry *entries = WEIGHT_ARRAY(area, entries, KnnEntry);
+	KnnEntry *entries = PARALLEL_ARRAY(area, entries, KnnEntry);
 
-	memcpy(WEIGHT_ARRAY(area, row_start, int64), ratings->row_start,
+	memcpy(PARALLEL_ARRAY(area, row_start, int64), ratings->row_start,
 		   (ratings->n_rows + 1) * sizeof(int64));
 	memcpy(entries, ratings->entries, ratings->n_ratings * sizeof(KnnEntry));
-	memcpy(WEIGHT_ARRAY(area, column_start, int64), ratings->column_start,
+	memcpy(PARALLEL_ARRAY(area, column_start, int64), ratings->column_start,
 		   (ratings->n_columns + 1) * sizeof(int64));
-	memcpy(WEIGHT_ARRAY(area, column_row, int32), ratings->column_row,
+	memcpy(PARALLEL_ARRAY(area, column_row, int32), ratings->column_row,
 		   ratings->n_ratings * sizeof(int32));
-	memcpy(WEIGHT_ARRAY(area, first, int64), first, (ratings->n_columns + 1) * sizeof(int64));
+	memcpy(PARALLEL_ARRAY(area, first, int64), first, (ratings->n_columns + 1) * sizeof(int64));
 	for (int64 p = 0; p < ratings->n_ratings && area->options.binarize; p++)
 		entries[p].value = 1;
 }
@@ -177,19 +165,20 @@ make_area(ParallelArea *shared, const Ratings *ratings, const WeightMethod *meth
 	int64 *first = make_room(ratings, method, options->k, budget);
 	int32 n = ratings->n_columns;
 	WeightArea area = {.options = *options, .n_rows = ratings->n_rows, .n_columns = n};
-	Size size = sizeof(WeightArea);
+	Size size = 0;
 
-	area.row_start = reserve(&size, (Size) ratings->n_rows + 1, sizeof(int64));
-	area.entries = reserve(&size, ratings->n_ratings, sizeof(KnnEntry));
-	area.column_start = reserve(&size, (Size) n + 1, sizeof(int64));
-	area.column_row = reserve(&size, ratings->n_ratings, sizeof(int32));
-	area.first = reserve(&size, (Size) n + 1, sizeof(int64));
-	area.n_found = reserve(&size, n, sizeof(int32));
-	area.found = reserve(&size, first[n], sizeof(neighbor_entry));
+	(void) parallel_place(&size, 1, sizeof(WeightArea));
+	area.row_start = parallel_place(&size, (Size) ratings->n_rows + 1, sizeof(int64));
+	area.entries = parallel_place(&size, ratings->n_ratings, sizeof(KnnEntry));
+	area.column_start = parallel_place(&size, (Size) n + 1, sizeof(int64));
+	area.column_row = parallel_place(&size, ratings->n_ratings, sizeof(int32));
+	area.first = parallel_place(&size, (Size) n + 1, sizeof(int64));
+	area.n_found = parallel_place(&size, n, sizeof(int32));
+	area.found = parallel_place(&size, first[n], sizeof(neighbor_entry));
 	if (method->has_deviations)
-		area.deviations = reserve(&size, first[n], sizeof(float4));
+		area.deviations = parallel_place(&size, first[n], sizeof(float4));
 	if (method->work_size != NULL)
-		area.work = reserve(&size, 1, method->work_size(n));
+		area.work = parallel_place(&size, 1, method->work_size(n));
 	parallel_area_init(shared, budget, size, n >= PARALLEL_COLUMNS, "the weights of all items");
 	*(WeightArea *) shared->memory = area;
 	parallel_phases_init(&((WeightArea *) shared->memory)->phases, method->phase_blocks(n));
@@ -204,8 +193,8 @@ make_area(ParallelArea *shared, const Ratings *ratings, const WeightMethod *meth
 static void
 copy_found(ItemWeights *weights, const WeightArea *area, Budget *budget)
 {
-	const int64 *first = WEIGHT_ARRAY(area, first, int64);
-	const int32 *n_found = WEIGHT_ARRAY(area, n_found, int32);
+	const int64 *first = PARALLEL_ARRAY(area, first, int64);
+	const int32 *n_found = PARALLEL_ARRAY(area, n_found, int32);
 
 	if (area->deviations != 0)
 		weights->deviations = budget_alloc(budget, area->n_columns, sizeof(float4 *), "weights");
@@ -216,13 +205,13 @@ copy_found(ItemWeights *weights, const WeightArea *area, Budget *budget)
 		CHECK_FOR_INTERRUPTS();
 		heap->n = heap->capacity = n_found[column];
 		heap->entries = budget_alloc(budget, heap->n, sizeof(neighbor_entry), "weights");
-		memcpy(heap->entries, WEIGHT_ARRAY(area, found, neighbor_entry) + first[column],
+		memcpy(heap->entries, PARALLEL_ARRAY(area, found, neighbor_entry) + first[column],
 			   heap->n * sizeof(neighbor_entry));
 		if (weights->deviations == NULL)
 			continue;
 		weights->deviations[column] = budget_alloc(budget, heap->n, sizeof(float4), "weights");
-		memcpy(weights->deviations[column], WEIGHT_ARRAY(area, deviations, float4) + first[column],
-			   heap->n * sizeof(float4));
+		memcpy(weights->deviations[column],
+			   PARALLEL_ARRAY(area, deviations, float4) + first[column], heap->n * sizeof(float4));
 	}
 }
 
@@ -232,9 +221,9 @@ copy_found(ItemWeights *weights, const WeightArea *area, Budget *budget)
 static void
 transpose_found(ItemWeights *weights, const WeightArea *area, Budget *budget)
 {
-	const int64 *first = WEIGHT_ARRAY(area, first, int64);
-	const int32 *n_found = WEIGHT_ARRAY(area, n_found, int32);
-	const neighbor_entry *found = WEIGHT_ARRAY(area, found, neighbor_entry);
+	const int64 *first = PARALLEL_ARRAY(area, first, int64);
+	const int32 *n_found = PARALLEL_ARRAY(area, n_found, int32);
+	const neighbor_entry *found = PARALLEL_ARRAY(area, found, neighbor_entry);
 
 	for (int32 column = 0; column < area->n_columns; column++)
 		for (int32 e = 0; e < n_found[column]; e++)

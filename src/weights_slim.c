@@ -56,7 +56,7 @@ fill_columns(const WeightArea *area, int32 start, int32 end, int64 *cursor, doub
 	gram_start(&matrix, start, cursor);
 	for (int32 column = start; column < end; column++)
 	{
-		float4 *gram = WEIGHT_ARRAY(area, work, float4) + (Size) column * n;
+		float4 *gram = PARALLEL_ARRAY(area, work, float4) + (Size) column * n;
 
 		CHECK_FOR_INTERRUPTS();
 		memset(sums, 0, n * sizeof(double));
@@ -72,15 +72,15 @@ fill_columns(const WeightArea *area, int32 start, int32 end, int64 *cursor, doub
 static void
 keep_weights(WeightArea *area, int32 column, const double *weight)
 {
-	const int64 *first = WEIGHT_ARRAY(area, first, int64);
-	neighbor_heap heap = {.entries = WEIGHT_ARRAY(area, found, neighbor_entry) + first[column],
+	const int64 *first = PARALLEL_ARRAY(area, first, int64);
+	neighbor_heap heap = {.entries = PARALLEL_ARRAY(area, found, neighbor_entry) + first[column],
 						  .capacity = (int32) (first[column + 1] - first[column])};
 
 	for (int32 i = 0; i < area->n_columns; i++)
 		if ((float4) weight[i] > 0)
 			neighbor_offer(&heap, (float4) weight[i], i);
 	weights_sort(&heap);
-	WEIGHT_ARRAY(area, n_found, int32)[column] = heap.n;
+	PARALLEL_ARRAY(area, n_found, int32)[column] = heap.n;
 }
 
 void
@@ -89,7 +89,7 @@ socrec_slim(void *memory, ParallelCursor *cursor)
 	WeightArea *area = memory;
 	int32 n = area->n_columns;
 	SlimProblem problem = {.n = n,
-						   .gram = WEIGHT_ARRAY(area, work, float4),
+						   .gram = PARALLEL_ARRAY(area, work, float4),
 						   .l1 = area->options.l1,
 						   .l2 = area->options.l2,
 						   .tolerance = TOLERANCE,

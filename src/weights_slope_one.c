@@ -34,9 +34,9 @@ n_phases(int32 n)
 static void
 keep_deviations(WeightArea *area, int32 column, const double *differences, const int32 *support)
 {
-	const int64 *first = WEIGHT_ARRAY(area, first, int64);
-	float4 *deviations = WEIGHT_ARRAY(area, deviations, float4) + first[column];
-	neighbor_heap heap = {.entries = WEIGHT_ARRAY(area, found, neighbor_entry) + first[column],
+	const int64 *first = PARALLEL_ARRAY(area, first, int64);
+	float4 *deviations = PARALLEL_ARRAY(area, deviations, float4) + first[column];
+	neighbor_heap heap = {.entries = PARALLEL_ARRAY(area, found, neighbor_entry) + first[column],
 						  .capacity = (int32) (first[column + 1] - first[column])};
 
 	for (int32 i = 0; i < area->n_columns; i++)
@@ -51,7 +51,7 @@ keep_deviations(WeightArea *area, int32 column, const double *differences, const
 		if (!area->options.weighted)
 			entry->score = 1;
 	}
-	WEIGHT_ARRAY(area, n_found, int32)[column] = heap.n;
+	PARALLEL_ARRAY(area, n_found, int32)[column] = heap.n;
 }
 
 void
