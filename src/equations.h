@@ -4,6 +4,11 @@
  *
  * A symmetric matrix of n rows is kept as its lower triangle, row by row: element
  * (i, j), j <= i, stands at i * (i + 1) / 2 + j.  No dependency on the server.
+ *
+ * In double precision, as what stands here is compared to 1e-6 and has rows taken off
+ * again.  Fits, which solve millions of systems and need no more digits than a factor is
+ * stored with, use normal.h: with 64 unknowns and 140 rows it takes 12 us where this takes
+ * 31, and its solutions differ by 5e-7 of their largest element.
  */
 #ifndef EQUATIONS_H
 #define EQUATIONS_H
