@@ -3,7 +3,8 @@
 -- Each function comes in two forms: for bigint keys, and "typed", with a second
 -- argument whose type is that of the keys, such as NULL::uuid.  (One polymorphic
 -- argument with a default would be simpler, but the type of the result is then
--- lost when arguments are named.)
+-- lost when arguments are named.)  Columns of a result that has a polymorphic one among
+-- them have to be written out each time: no composite type can stand for them.
 
 CREATE FUNCTION item_neighbors(
     query text,
