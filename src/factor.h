@@ -39,6 +39,7 @@
 #include "utils/array.h"
 #include "utils/jsonb.h"
 
+#include "compatibility.h"
 #include "ratings.h"
 
 /* What a user's ratings say to the equations. */
@@ -151,7 +152,7 @@ extern double fold_in_base(const FactorPrior *prior, const float *influence, con
 extern double fold_in_deviation(const FoldIn *fold, const float *item);
 extern FactorPrior *factor_prior_create(const FactorShape *shape, Budget *budget);
 extern void factor_exchange(const FactorPrior *prior, const float *vector, float *exchanged);
-extern void factor_singular(void) pg_attribute_noreturn();
+pg_noreturn extern void factor_singular(void);
 extern double factor_norm(const FactorShape *shape, const float *vector);
 
 /* factor_pack.c */

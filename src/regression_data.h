@@ -5,6 +5,7 @@
 #ifndef REGRESSION_DATA_H
 #define REGRESSION_DATA_H
 
+#include "compatibility.h"
 #include "parallel.h"
 #include "regression_run.h"
 
@@ -28,7 +29,7 @@ typedef struct RegressionData
 	ParallelArea area; /* that these arrays lie in; its memory is NULL: on their own */
 } RegressionData;
 
-extern void regression_set_error(void) pg_attribute_noreturn();
+pg_noreturn extern void regression_set_error(void);
 extern bool regression_data_reserve(RegressionData *data, const RegressionProblem *problem,
 									const RegressionOptions *options, int64 n, bool if_it_fits);
 extern Size regression_data_growth(const RegressionData *data);
