@@ -155,6 +155,7 @@ BEGIN
             'COMMENT ON COLUMN %1$I.recommended.version IS ''of the model''']);
         -- Of the tables that there are now.
         PERFORM socrec.execute_templates(m, ARRAY[socrec.forget_statement(m)]);
+        PERFORM socrec.hand_over(m);
     END IF;
     EXECUTE format('DELETE FROM %I.recommended', name);
     EXECUTE format('INSERT INTO %1$I.recommended SELECT r.%2$I, r.rank, r.%3$I, r.score, r.source, $2, now() FROM %1$I.recommend_all($1) r',

@@ -282,6 +282,26 @@ $$;
 
 COMMENT ON FUNCTION execute_all IS 'executes statements, one after the other';
 
+-- What is added to a model later belongs to its owner, whoever of those who may
+-- adds it: else the others of them could not go on with it.
+CREATE FUNCTION hand_over(m model) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM socrec.execute_all(ARRAY(
+        SELECT format('ALTER %s %s OWNER TO %I', o.kind, o.name, pg_get_userbyid(n.nspowner))
+        FROM pg_namespace n,
+            LATERAL (SELECT CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, c.oid::regclass::text FROM pg_class c
+                WHERE c.relnamespace = n.oid AND c.relkind IN ('r', 'v') AND pg_get_userbyid(c.relowner) = current_user
+                UNION ALL SELECT 'FUNCTION', p.oid::regprocedure::text FROM pg_proc p
+                WHERE p.pronamespace = n.oid AND pg_get_userbyid(p.proowner) = current_user) o(kind, name)
+        WHERE n.nspname = m.name AND pg_get_userbyid(n.nspowner) <> current_user));
+END
+$$;
+
+COMMENT ON FUNCTION hand_over IS 'gives what its caller has added to a model''s schema to the schema''s owner';
+
 -- Create the model's view of the ratings, its only way to them; and where changes
 -- are tracked, that of the ratings that came and went.  The source may
 -- be a query full of names of the caller's, so the view is created under the

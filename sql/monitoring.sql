@@ -81,6 +81,7 @@ BEGIN
     PERFORM socrec.execute_templates(m, socrec.impression_statements(m));
     -- Of the tables that there are now.
     PERFORM socrec.execute_templates(m, ARRAY[socrec.forget_statement(m)]);
+    PERFORM socrec.hand_over(m);
 END
 $$;
 
@@ -215,6 +216,7 @@ BEGIN
     PERFORM socrec.log_impressions(name);
     PERFORM socrec.create_outcome_view(m, outcomes, caller_path);
     PERFORM socrec.execute_templates(m, socrec.outcome_statements(m, attribution));
+    PERFORM socrec.hand_over(m);
 END
 $$;
 
@@ -354,6 +356,7 @@ BEGIN
         RETURN;
     END IF;
     PERFORM socrec.execute_templates(m, socrec.drift_statements(m));
+    PERFORM socrec.hand_over(m);
     PERFORM socrec.store_reference(m);
 END
 $$;

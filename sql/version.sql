@@ -58,6 +58,7 @@ BEGIN
         IF to_regclass(format('%I.%I', m.name, 'former_' || learned)) IS NULL THEN
             EXECUTE format('CREATE TABLE %1$I.%2$I AS SELECT t.*, 0 AS version FROM %1$I.%3$I t WITH NO DATA',
                 m.name, 'former_' || learned, learned);
+            PERFORM socrec.hand_over(m);
             EXECUTE format('COMMENT ON TABLE %I.%I IS ''what former versions of the model had learned''', m.name, 'former_' || learned);
             IF m.target_column IS NULL THEN
                 EXECUTE socrec.fill_template(m, socrec.forget_statement(m));

@@ -55,7 +55,7 @@ SELECT * FROM trial('{"positive": "lwo"}', target => 'plan');
 SELECT * FROM trial('{"positive": "7"}', target => 'id', source => 'SELECT age, 7 AS id FROM customer');
 SELECT * FROM trial('{"positive": true}');
 SELECT * FROM trial('{"positive": "low"}', target => 'plan', family => 'multinomial');
-SELECT * FROM trial('{"postive": "true"}');
+SELECT message, hint ~ 'balanced, .*, positive, .*, weight' AS lists FROM trial('{"postive": "true"}');
 SELECT * FROM trial('{"l2": -1}');
 SELECT * FROM trial('{"l2": "1"}');
 SELECT * FROM trial('{"l2": null}');

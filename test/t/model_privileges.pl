@@ -121,6 +121,11 @@ works('alice', q{CALL socrec.refit('films'); SELECT count(*) FROM films.recommen
 works('deputy', q{CALL socrec.refit('films'); SELECT count(*) FROM films.recommend(1)}, '10', 'so does a member of the owner');
 works('postgres', q{CALL socrec.refit('films'); SELECT count(*) FROM films.recommend(1)}, '10', 'so does a superuser');
 
+# What others of those who may add to a model belongs to its owner.
+works('deputy', q{SELECT socrec.log_impressions('films'); SELECT socrec.track_drift('films'); CALL socrec.materialize('people', 3)}, qr/^$/m, 'a member of the owner adds to models');
+works('dbo', q{SELECT count(*) FROM pg_class WHERE relnamespace::regnamespace::text IN ('films', 'people') AND relowner <> 'alice'::regrole}, '0', 'which stay the owner\'s');
+works('alice', q{CALL socrec.materialize('people', 3); CALL socrec.refit('films'); SELECT count(*) FROM films.impression}, '0', 'who goes on with them');
+
 # The owner of one model has no say in another.
 works('mallory', q{SELECT name FROM socrec.create_model('mine', 'ratings', options => '{"holdout": 0}')}, 'mine', 'another model');
 refused('mallory', q{UPDATE socrec.model SET name = 'public' WHERE name = 'mine'}, '42501: must be owner of model public',
