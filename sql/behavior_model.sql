@@ -124,7 +124,7 @@ BEGIN ATOMIC
     SELECT format('(pg_catalog.hashint8extended(pg_catalog.hash_record_extended(ROW(%s), 0), %s) OPERATOR(pg_catalog.&) 1073741823)',
         string_agg(format('s.%I', c.name), ', ' ORDER BY c.n), seed)
     FROM unnest(CASE WHEN m.options -> 'cluster' <> 'null' THEN ARRAY[m.options ->> 'cluster']
-        WHEN m.options -> 'choice_set' <> 'null' THEN ARRAY[m.options ->> 'choice_set'] ELSE sample_columns END) WITH ORDINALITY c(name, n);
+        WHEN m.options -> 'choice_set' <> 'null' THEN ARRAY[m.options ->> 'choice_set'] ELSE array_remove(sample_columns, m.options ->> 'shard') END) WITH ORDINALITY c(name, n);
 END;
 
 COMMENT ON FUNCTION behavior_hash IS 'the expression of a number below 2^30 that tells the rows of a behavior model apart';

@@ -343,8 +343,8 @@ BEGIN
     END IF;
     RETURN true;
 END $$;
-SELECT name FROM create_behavior_model('here', 'visitor', 'buys', '{a,b_raw,c,d}', options => '{"categorical": ["b_raw"]}');
-SELECT name FROM create_behavior_model('there', 'SELECT * FROM visitor WHERE refuse_grouping_sets()', 'buys', '{a,b_raw,c,d}', options => '{"categorical": ["b_raw"]}');
+SELECT name FROM create_behavior_model('here', 'visitor', 'buys', '{a,b_raw,c,d}', options => '{"categorical": ["b_raw"], "holdout": 0.2}');
+SELECT name FROM create_behavior_model('there', 'SELECT * FROM visitor WHERE refuse_grouping_sets()', 'buys', '{a,b_raw,c,d}', options => '{"categorical": ["b_raw"], "holdout": 0.2}');
 SELECT count(*), bool_and((h.term, h.level, h.estimate) IS NOT DISTINCT FROM (t.term, t.level, t.estimate)) AS same FROM here.coefficient h FULL JOIN there.coefficient t USING (id);
 SELECT drop_model('there');
 DO $$ BEGIN PERFORM d FROM visitor WHERE refuse_grouping_sets() GROUP BY GROUPING SETS ((d)); END $$;
@@ -352,7 +352,7 @@ DO $$ BEGIN PERFORM d FROM visitor WHERE refuse_grouping_sets() GROUP BY GROUPIN
 SELECT merge_sums(s), merge_sums(s) FILTER (WHERE false) AS none FROM (VALUES ('{1,2}'::float8[]), (NULL), ('{10,20}')) v(s);
 SELECT merge_sums(s) FROM (VALUES ('{1,2}'::float8[]), ('{10}')) v(s);
 SELECT name FROM create_behavior_model('there', 'SELECT *, nullif(visitor_id % 5, 0) AS shard FROM visitor', 'buys', '{a,b_raw,c,d}',
-    options => '{"categorical": ["b_raw"], "shard": "shard", "execution": "query", "std_errors": "robust"}');
+    options => '{"categorical": ["b_raw"], "holdout": 0.2, "shard": "shard", "execution": "query", "std_errors": "robust"}');
 SELECT count(*), max(abs(h.estimate - t.estimate)) < 1e-8 AS same FROM here.coefficient h FULL JOIN there.coefficient t USING (id);
 SELECT a.executed, a.n = b.n AS same FROM there.fit a, here.fit b;
 SELECT drop_model('here'), drop_model('there');
