@@ -30,7 +30,7 @@ BEGIN ATOMIC
         'COMMENT ON COLUMN %1$I.fit.dropped_rows IS ''rows with a missing value, or of no weight''',
         'COMMENT ON COLUMN %1$I.fit.pseudo_r2 IS ''McFadden: 1 - log_likelihood / null_log_likelihood''',
         'COMMENT ON COLUMN %1$I.fit.gradient_norm IS ''greatest derivative of the objective, for a row''',
-        'COMMENT ON COLUMN %1$I.fit.condition_number IS ''of the information matrix scaled to a diagonal of ones; above 30 terms are nearly collinear''',
+        'COMMENT ON COLUMN %1$I.fit.condition_number IS ''square root of the ratio of the eigenvalues of the information matrix, scaled to a diagonal of ones; above 30 terms are nearly collinear''',
         'COMMENT ON COLUMN %1$I.fit.executed IS ''where the passes ran: memory or query''',
         'CREATE TABLE %1$I.path (
             step integer, l1 float8, log_likelihood float8, nonzero integer, class text, term text, level text, subscript bigint, estimate float8)',

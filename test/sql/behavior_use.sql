@@ -115,6 +115,21 @@ $$;
 SELECT o AS "offset", m.* FROM unnest('{-7,2,30,1000}'::integer[]) o, moved(o) m;
 SELECT socrec.drop_model('near');
 
+-- An enum is a category in its own order; a row to score may have its text.
+CREATE TYPE size AS ENUM ('small', 'middle', 'large');
+SELECT name FROM socrec.create_behavior_model('churn', 'SELECT churned, age, (ARRAY[''middle'', ''large'', ''small''])[1 + id % 3]::size AS size FROM customer', 'churned');
+SELECT term, level FROM churn.coefficient ORDER BY id;
+SELECT churn.score(a) = churn.score(b) AS same FROM (SELECT 3 AS age, 'large'::size AS size) a, (SELECT 3 AS age, 'large' AS size) b;
+SELECT socrec.drop_model('churn');
+DROP TYPE size;
+
+-- Condition number: two features with correlation 1/2, nothing else: the root of
+-- (1 + 1/2) / (1 - 1/2) = 3.
+SELECT name FROM socrec.create_behavior_model('churn',
+    'SELECT a, b, y FROM (VALUES (0, 0, 3), (1, 1, 3), (0, 1, 1), (1, 0, 1)) v(a, b, n), generate_series(1, n), (VALUES (true), (false)) w(y)', 'y');
+SELECT round(condition_number::numeric, 2) AS condition_number FROM churn.fit;
+SELECT socrec.drop_model('churn');
+
 -- Names in use.
 SELECT name FROM socrec.create_behavior_model('churn', 'customer', 'churned', '{age,plan}');
 SELECT socrec.create_behavior_model('churn', 'customer', 'churned', '{age}');
