@@ -58,6 +58,7 @@ cat("# bank, bank_collinear: y of bank-additional-full, dots in names being unde
 #   and with all of them but default (housing = unknown and loan = unknown are the same rows, so the latter is aliased)
 # hillstrom: visit by all but conversion and spend; hillstrom_nested: without segment
 # generated, generated_weighted: y of generated_behavior() in tools/reference_behavior.R, the second with weights w and offset o;
+#   generated_rare: of every tenth row, with the offset o + 5 and a factor; generated_levels: without an intercept, so with all levels
 #   clustered by g with the factor G / (G - 1); *_lambda: glmnet, mean loss + lambda (alpha |b| + (1 - alpha) b^2 / 2), standardized
 # channel: Hillstrom's channel, multinomial, Multichannel being the reference class
 # travel_mode: clogit, ties being none; stratum is the individual; clustered_error_adjusted: by the individual modulo 40, robust errors of
@@ -101,6 +102,11 @@ generated <- generated_behavior(4000)
 fit <- glm(y ~ x1 + x2 + x3 + x4 + x5, binomial, generated, control = exact)
 say_fit("generated", fit)
 say_terms("generated", "clustered_error", sqrt(diag(vcovCL(fit, generated$g))), names(generated))
+generated$f <- factor(c("a", "b", "c")[seq_len(nrow(generated)) %% 3 + 1])
+generated$rare <- generated$y & seq_len(nrow(generated)) %% 10 == 0
+generated$high <- generated$o + 5
+suppressWarnings(say_fit("generated_rare", glm(rare ~ x1 + x5 + f, binomial, generated, weights = w, offset = high, control = exact)))
+suppressWarnings(say_fit("generated_levels", glm(rare ~ 0 + x1 + x5 + f, binomial, generated, weights = w, offset = high, control = exact)))
 suppressWarnings(say_fit("generated_weighted", glm(y ~ x1 + x2 + x3 + x4 + x5, binomial, generated, weights = w, offset = o, control = exact)))
 x <- as.matrix(generated[, 1:5])
 for (alpha in c(1, 0.5)) {

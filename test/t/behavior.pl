@@ -106,6 +106,16 @@ for my $execution ('memory', 'query')
 		'with weights and an offset');
 	ok(compare('generated_weighted', 'r', 1e-6, 1e-5, 'robust_error', @model,
 			qq{'{"execution": "$execution", "weight": "w", "offset": "o", "std_errors": "robust"}'}), 'with robust errors');
+	for my $errors ('std_error', 'robust_error')
+	{
+		for my $model ('generated_rare', 'generated_levels')
+		{
+			ok(compare($model, 'r', 1e-6, 1e-5, $errors,
+					q{'SELECT *, y AND i % 10 = 0 AS rare, o + 5 AS high, substr(''abc'', i::integer % 3 + 1, 1) AS f FROM generated_behavior'},
+					"'rare'", "'{x1,x5,f}'", "'logistic'", sprintf(q{'{"execution": "%s", "weight": "w", "offset": "high", "intercept": %s, "std_errors": "%s"}'},
+						$execution, $model eq 'generated_rare' ? 'true' : 'false', $errors eq 'std_error' ? 'model' : 'robust')), 'of a rare outcome with a high offset');
+		}
+	}
 	for my $from ('r', 'python')
 	{
 		ok(compare('travel_mode', $from, 1e-6, 1e-5, 'std_error',
