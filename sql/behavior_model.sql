@@ -636,7 +636,11 @@ BEGIN
         FROM (SELECT s.state, socrec.term_name(t.term, t.level, t.subscript) AS name
             FROM unnest(f.states) WITH ORDINALITY s(state, n)
                 JOIN unnest(f.terms, f.levels, f.subscripts) WITH ORDINALITY t(term, level, subscript, n) ON t.n = (s.n - 1) % cardinality(f.terms) + 1) u;
-    IF collinear IS NOT NULL THEN
+    -- A column with one level, or none, has no term.
+    SELECT coalesce(string_agg(u.name, ', '), '') INTO collinear FROM (
+        SELECT collinear AS name WHERE collinear IS NOT NULL UNION ALL
+        SELECT x FROM jsonb_array_elements_text(m.options -> 'features') x WHERE x <> ALL (f.terms)) u;
+    IF collinear <> '' THEN
         IF m.options ->> 'collinear' = 'error' THEN
             RAISE data_exception USING MESSAGE = format('some features are constant or combinations of features before them: %s', collinear),
                 HINT = 'Leave them out, or use option "l2".';

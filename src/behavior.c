@@ -169,6 +169,8 @@ write_header(double *numbers, const Pass *pass, int32 blocks, double weight, dou
 static RegressionRow
 checked_row(double y, double weight, double offset, const double *x)
 {
+	if (!isfinite(y))
+		not_finite("y", y);
 	if (!isfinite(weight) || weight < 0)
 		not_finite("weight", weight);
 	if (!isfinite(offset))

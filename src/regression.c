@@ -101,7 +101,7 @@ regression_row(const RegressionShape *shape, RegressionPart part, const double *
 	{
 		ExpSum sum = {0};
 		bool reference = shape->family == REGRESSION_MULTINOMIAL;
-		int32_t class = (int32_t) row->y - reference;
+		double class = row->y - reference;
 		double probability[REGRESSION_MAX_CLASSES];
 
 		/* The reference class has the score 0. */

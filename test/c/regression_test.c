@@ -271,6 +271,21 @@ test_problems(void)
 	check("state of a fitted column", state[1], COLUMN_FITTED, 0);
 	check("state of a combination", state[3], COLUMN_COLLINEAR, 0);
 	check("state of what decides", state[4], COLUMN_SEPARATED, 0);
+	/* An offset that all rows have is taken off the intercept, however high. */
+	make_data(&data, REGRESSION_LOGISTIC, 1, 5);
+	memset(data.offset, 0, sizeof(data.offset));
+	(void) regression_fit(&problem, &fit);
+	problem.offsets = true;
+	for (double shift = -1000; shift <= 1000; shift += 125)
+	{
+		double intercept = theta[0];
+
+		for (int i = 0; i < ROWS; i++)
+			data.offset[i] += shift;
+		check("fit with an offset", regression_fit(&problem, &fit), true, 0);
+		check("intercept with an offset", theta[0], intercept - shift, 1e-9);
+	}
+	problem.offsets = false;
 	for (int i = 0; i < ROWS; i++)
 		data.y[i] = 1;
 	check("fit to one class", regression_fit(&problem, &fit), false, 0);

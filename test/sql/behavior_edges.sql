@@ -28,6 +28,12 @@ SELECT name FROM create_behavior_model('m', 'SELECT CASE i % 3 WHEN 0 THEN 1 WHE
 SELECT term, level FROM m.coefficient ORDER BY id;
 SELECT drop_model('m');
 
+-- A category of one level is left out as a number that is constant is.
+SELECT name FROM create_behavior_model('m', 'SELECT x, ''all'' AS same, 7 AS seven, y FROM edge', 'y');
+SELECT term, problem FROM m.coefficient ORDER BY id;
+SELECT drop_model('m');
+SELECT create_behavior_model('m', 'SELECT x, ''all'' AS same, y FROM edge', 'y', options => '{"collinear": "error"}');
+
 -- A column may have the name of the intercept.
 SELECT name FROM create_behavior_model('m', 'SELECT x AS "(intercept)", k, y FROM edge', 'y', options => '{"intercept": false}');
 SELECT bool_and(abs(m.score(r) - logistic(a.estimate * "(intercept)" + b.estimate * k)) < 1e-15) AS same
@@ -72,6 +78,7 @@ FROM edge_estimates('SELECT i < 30 AS sure, y OR i < 30 AS y, 1e6 AS w FROM edge
 -- What is no number, in both executions.
 SELECT create_behavior_model('m', 'SELECT *, ''nan''::float8 AS o FROM edge', 'y', '{x}', options => '{"offset": "o", "execution": "memory"}');
 SELECT create_behavior_model('m', 'SELECT *, ''nan''::float8 AS o FROM edge', 'y', '{x}', options => '{"offset": "o", "execution": "query"}');
+SELECT regression_contribution('{1,1,2,1,0,0,0,1}', 'nan', '{1}', 1, 0);
 SELECT create_behavior_model('m', 'SELECT *, ''inf''::float8 AS w FROM edge', 'y', '{x}', options => '{"weight": "w", "execution": "query"}');
 SELECT create_behavior_model('m', 'SELECT *, i - 2 AS w FROM edge', 'y', '{x}', options => '{"weight": "w", "execution": "memory"}');
 SELECT create_behavior_model('m', 'SELECT *, i - 2 AS w FROM edge', 'y', '{x}', options => '{"weight": "w", "execution": "query"}');
