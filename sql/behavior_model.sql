@@ -167,23 +167,23 @@ DECLARE
     listed text[] := ARRAY(SELECT c FROM unnest(socrec.behavior_roles(m) || features) WITH ORDINALITY u(c, n) GROUP BY c ORDER BY min(n));
     own text;
 BEGIN
-    IF features IS NULL THEN
-        PERFORM socrec.execute_for_caller(format('CREATE VIEW %I.sample AS SELECT s.* FROM %s AS s', m.name, source_clause), caller_path);
-        -- A role that is no column is an error of the view, below.
-        SELECT array_agg(c.name ORDER BY c.n) INTO listed FROM (
-            SELECT u.name, min(u.n) AS n FROM (
-                SELECT a.attname::text, a.attnum FROM pg_attribute a WHERE a.attrelid = format('%I.sample', m.name)::regclass AND a.attnum > 0
-                UNION ALL SELECT r, 10000 FROM unnest(listed) r) u(name, n)
-            GROUP BY 1) c;
-        EXECUTE format('DROP VIEW %I.sample', m.name);
-    END IF;
-    -- The view prediction has the column of the choice sets beside its own.
-    own := CASE WHEN 'held_out' = ANY (listed) THEN 'held_out' ELSE (SELECT o FROM unnest('{actual,probability,best}'::text[]) o WHERE o = m.options ->> 'choice_set') END;
-    IF own IS NOT NULL THEN
-        RAISE duplicate_column USING MESSAGE = format('the model has a column "%s" of its own', own),
-            HINT = 'Give a query as source that calls this column something else.';
-    END IF;
     BEGIN
+        IF features IS NULL THEN
+            PERFORM socrec.execute_for_caller(format('CREATE VIEW %I.sample AS SELECT s.* FROM %s AS s', m.name, source_clause), caller_path);
+            -- A role that is no column is an error of the view, below.
+            SELECT array_agg(c.name ORDER BY c.n) INTO listed FROM (
+                SELECT u.name, min(u.n) AS n FROM (
+                    SELECT a.attname::text, a.attnum FROM pg_attribute a WHERE a.attrelid = format('%I.sample', m.name)::regclass AND a.attnum > 0
+                    UNION ALL SELECT r, 10000 FROM unnest(listed) r) u(name, n)
+                GROUP BY 1) c;
+            EXECUTE format('DROP VIEW %I.sample', m.name);
+        END IF;
+        -- The view prediction has the column of the choice sets beside its own.
+        own := CASE WHEN 'held_out' = ANY (listed) THEN 'held_out' ELSE (SELECT o FROM unnest('{actual,probability,best}'::text[]) o WHERE o = m.options ->> 'choice_set') END;
+        IF own IS NOT NULL THEN
+            RAISE duplicate_column USING MESSAGE = format('the model has a column "%s" of its own', own),
+                HINT = 'Give a query as source that calls this column something else.';
+        END IF;
         PERFORM socrec.execute_for_caller(format('CREATE VIEW %I.sample WITH (security_invoker = true) AS SELECT %s, %s AS held_out FROM %s AS s',
             m.name, (SELECT string_agg(format('s.%I', c), ', ' ORDER BY n) FROM unnest(listed) WITH ORDINALITY u(c, n)),
             CASE WHEN (m.options ->> 'holdout')::float8 > 0 THEN format('%s OPERATOR(pg_catalog.<) %s',
@@ -193,6 +193,9 @@ BEGIN
         WHEN undefined_column OR syntax_error THEN
             PERFORM socrec.report_missing_column(m, listed, source_clause, caller_path);
             RAISE;
+        WHEN invalid_table_definition THEN
+            RAISE invalid_table_definition USING MESSAGE = format('the source cannot be read again later: %s', SQLERRM),
+                HINT = 'A model keeps a view of its source, which cannot be a temporary table: give it one that stays.';
     END;
 END
 $$;
@@ -647,6 +650,10 @@ BEGIN
         END IF;
         RAISE WARNING USING MESSAGE = format('left out, as they are constant%s or combinations of features before them: %s',
             CASE m.method WHEN 'conditional' THEN ' within choice sets' ELSE '' END, collinear);
+    END IF;
+    -- L-BFGS does not look for separation, but may have left nothing to explain.
+    IF separated IS NULL AND (m.options ->> 'l1')::float8 = 0 AND (m.options ->> 'l2')::float8 = 0 AND f.log_likelihood > 1e-6 * f.null_log_likelihood THEN
+        separated := 'all of them together';
     END IF;
     IF separated IS NOT NULL THEN
         IF m.options ->> 'separation' = 'error' THEN

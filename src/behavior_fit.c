@@ -235,7 +235,8 @@ start_rows(DestReceiver *self, int operation, TupleDesc desc)
 		if (!receiver->is_array && !query_is_number(receiver->types[j]))
 			ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
 							errmsg("feature \"%s\" is of type %s, not a number",
-								   NameStr(column->attname), format_type_be(column->atttypid))));
+								   NameStr(column->attname), format_type_be(column->atttypid)),
+							errhint("Cast it to a number in a query as source.")));
 	}
 	if (!receiver->is_array && n + receiver->intercept != receiver->data->shape.p)
 		invalid_argument("the query returns %d features, not %d", n,

@@ -33,6 +33,7 @@ SELECT * FROM trial('{}', '{age,age}');
 SELECT * FROM trial('{}', '{age,churned}');
 SELECT * FROM trial('{}', '{}');
 SELECT * FROM trial('{}', '{joined}');
+SELECT * FROM trial('{}', '{m}', source => 'SELECT age::numeric::money AS m, churned FROM customer');
 SELECT * FROM trial('{}', '{age,empty}');
 SELECT * FROM trial('{}', '{age}', 'empty');
 SELECT * FROM trial('{}', '{age}', 'plan');
@@ -44,6 +45,9 @@ SELECT * FROM trial('{}', '{age}', 'churned', NULL);
 SELECT * FROM trial(NULL);
 SELECT * FROM trial('[]');
 SELECT * FROM trial('{}', source => 'customers');
+CREATE TEMPORARY TABLE passing AS TABLE customer;
+SELECT * FROM trial('{}', source => 'passing');
+SELECT * FROM trial('{}', NULL, source => 'SELECT age, churned FROM passing');
 SELECT * FROM trial('{}', source => 'SELECT * FROM customer WHERE age > $1');
 SELECT * FROM trial('{}', source => 'SELECT * FROM customer WHERE agge > 3');
 SELECT * FROM trial('{}', source => 'SELECT * FROM customer; SELECT 1');
@@ -94,6 +98,10 @@ SELECT * FROM trial('{"choice_set": "code", "balanced": true}', family => 'condi
 SELECT * FROM trial('{"choice_set": "actual"}', family => 'conditional', source => 'SELECT *, id AS actual FROM customer');
 \pset tuples_only
 \x
+
+-- A key as a category, of too many levels to look for those that decide.
+SELECT name FROM socrec.create_behavior_model('churn', 'SELECT id::text AS key, churned FROM customer', 'churned');
+SELECT socrec.drop_model('churn');
 
 -- A column may have a role and be a feature as well.
 SELECT name FROM socrec.create_behavior_model('churn', 'customer', 'churned', '{age,weight,plan}', options => '{"weight": "weight", "std_errors": "cluster", "cluster": "plan"}');
