@@ -137,14 +137,11 @@ refuse_value(TupleTableSlot *slot, int column, double value)
 static pg_attribute_always_inline double
 finite_number(TupleTableSlot *slot, int column, Oid type)
 {
-	Datum datum = slot->tts_values[column];
 	double value;
 
 	if (unlikely(slot->tts_isnull[column]))
 		refuse_value(slot, column, 0);
-	value = type == FLOAT8OID   ? DatumGetFloat8(datum)
-			: type == FLOAT4OID ? DatumGetFloat4(datum)
-								: query_number(datum, type);
+	value = query_number(slot->tts_values[column], type);
 	if (unlikely(!isfinite(value)))
 		refuse_value(slot, column, value);
 	return value;

@@ -68,6 +68,7 @@ typedef struct TermColumn
 typedef struct RowReader
 {
 	MemoryContext context; /* of everything here */
+	bool stable;           /* the arguments are those of all rows */
 	ArrayType *arguments[N_TERM_ARGUMENTS];
 	int n; /* terms */
 	int n_columns;
@@ -177,12 +178,10 @@ get_reader(FunctionCallInfo fcinfo, int argument)
 	Datum *values[N_TERM_ARGUMENTS];
 	bool *nulls[N_TERM_ARGUMENTS];
 	int n[N_TERM_ARGUMENTS];
-	bool same = reader != NULL;
+	bool same;
 	MemoryContext old;
 
-	for (int i = 0; i < N_TERM_ARGUMENTS && same; i++)
-		same = get_fn_expr_arg_stable(fcinfo->flinfo, argument + i);
-	if (same)
+	if (reader != NULL && reader->stable)
 		return reader;
 	if (reader == NULL)
 		check_row(fcinfo);
@@ -215,6 +214,9 @@ get_reader(FunctionCallInfo fcinfo, int argument)
 		if (n[i] != n[0])
 			invalid_argument("%d columns do not have %d levels or subscripts", n[0], n[i]);
 	}
+	reader->stable = true;
+	for (int i = 0; i < N_TERM_ARGUMENTS; i++)
+		reader->stable = reader->stable && get_fn_expr_arg_stable(fcinfo->flinfo, argument + i);
 	reader->n = n[0];
 	reader->present = palloc(Max(reader->n, 1) * sizeof(int));
 	reader->x = palloc(Max(reader->n, 1) * sizeof(double));

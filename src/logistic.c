@@ -70,7 +70,7 @@ clamped(double z)
 /*
  * The numbers of an array of real or double precision.
  */
-static Vector
+static pg_attribute_always_inline Vector
 vector_of(Datum datum)
 {
 	struct varlena *array = PG_DETOAST_DATUM_PACKED(datum);

@@ -125,15 +125,14 @@ query_is_number(Oid type)
 		   type == INT8OID || type == NUMERICOID;
 }
 
+/*
+ * query_number of the other types.
+ */
 double
-query_number(Datum value, Oid type)
+query_other_number(Datum value, Oid type)
 {
 	switch (type)
 	{
-		case FLOAT8OID:
-			return DatumGetFloat8(value);
-		case FLOAT4OID:
-			return DatumGetFloat4(value);
 		case INT2OID:
 			return DatumGetInt16(value);
 		case INT4OID:
