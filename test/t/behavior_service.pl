@@ -45,6 +45,11 @@ works('analyst', q{
 	SELECT name FROM socrec.create_behavior_model('choosing', 'SELECT id / 4 AS g, a, id % 4 = 0 AS chosen FROM sales.visit', 'chosen', '{a}', 'conditional', '{"choice_set": "g"}')},
 	"buying\ncoloring\nchoosing", 'a role that may create schemas makes models');
 
+refused('heir', q{SELECT socrec.create_behavior_model('stolen', 'SELECT 1 AS x, true AS y', 'y')}, 'permission denied for database shop', 'others do not');
+works('analyst', 'GRANT CREATE ON DATABASE shop TO heir; GRANT USAGE ON SCHEMA sales TO heir', '', 'one of them may');
+refused('heir', q{SELECT socrec.create_behavior_model('stolen', 'sales.visit', 'buys')}, 'permission denied for table visit', 'but not from what it cannot read');
+works('heir', q{SELECT count(*) FROM pg_namespace WHERE nspname = 'stolen'}, '0', 'which leaves nothing');
+
 # What a BI tool reads, and what it needs for it.
 my @tables = map { "buying.$_" } qw(coefficient fit path version);
 my @views = ((map { "buying.$_" } qw(sample prediction evaluation calibration lift roc)), 'coloring.prediction', 'coloring.evaluation', 'coloring.confusion',
