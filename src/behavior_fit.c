@@ -314,7 +314,7 @@ static char *
 write_load(const char *query, const RegressionData *data)
 {
 	TupleDesc desc = describe_query(query);
-	const char *order = data->has_set ? (data->has_cluster ? "c5, c4" : "c4") : "c5";
+	const char *order = data->has_set ? (data->has_cluster ? "q.c5, q.c4" : "q.c4") : "q.c5";
 	StringInfoData text;
 
 	initStringInfo(&text);

@@ -50,11 +50,11 @@ SELECT create_behavior_model('m', 'edge', 'y', '{x}', options => '{"class_weight
 
 
 -- An offset of 5 for all is one less 5 in the intercept, also of rare outcomes.
-CREATE FUNCTION edge_estimates(source text, features text[], options jsonb, target text DEFAULT 'y') RETURNS float8[] LANGUAGE plpgsql AS $$
+CREATE FUNCTION edge_estimates(source text, features text[], options jsonb, target text DEFAULT 'y', family text DEFAULT 'logistic') RETURNS float8[] LANGUAGE plpgsql AS $$
 DECLARE
     result float8[];
 BEGIN
-    PERFORM socrec.create_behavior_model('m', source, target, features, options => options);
+    PERFORM socrec.create_behavior_model('m', source, target, features, family, options);
     SELECT array_agg(estimate ORDER BY id) INTO result FROM m.coefficient;
     PERFORM socrec.drop_model('m');
     RETURN result;
@@ -111,6 +111,22 @@ SELECT term, level, round(std_error::numeric, 4) AS std_error, problem FROM m.co
 SELECT drop_model('m');
 SELECT (logistic_regression(y, x)).intercept_std_error FROM (VALUES (true, ARRAY[1.0::float8]), (true, '{2}'), (false, '{-1}')) v(y, x);
 SET client_min_messages = warning;
+
+-- Columns may be called as a query calls its own: rows of a set, or cluster, stay together.
+CREATE VIEW named AS SELECT i / 4 AS set_id, i % 4 = (hashint4(i / 4) & 3) AS chosen, x AS c1, k AS c4, g AS c5, y, k AS q, x * k AS s FROM edge WHERE i BETWEEN 4 AND 419;
+SELECT max(abs(u.a - u.b)) < 1e-8 AS same
+FROM edge_estimates('named', '{c1,c4,c5}', '{"choice_set": "set_id", "execution": "memory"}', 'chosen', 'conditional') e(a),
+    edge_estimates('named', '{c1,c4,c5}', '{"choice_set": "set_id", "execution": "query"}', 'chosen', 'conditional') f(b), unnest(e.a, f.b) u(a, b);
+CREATE TABLE edge_errors (execution text, errors float8[]);
+SELECT name FROM create_behavior_model('m', 'named', 'y', '{c1,c4,c5,q,s}', options => '{"cluster": "set_id", "std_errors": "cluster", "execution": "memory"}');
+INSERT INTO edge_errors SELECT 'memory', array_agg(std_error ORDER BY id) FROM m.coefficient;
+SELECT drop_model('m');
+SELECT name FROM create_behavior_model('m', 'named', 'y', '{c1,c4,c5,q,s}', options => '{"cluster": "set_id", "std_errors": "cluster", "execution": "query"}');
+INSERT INTO edge_errors SELECT 'query', array_agg(std_error ORDER BY id) FROM m.coefficient;
+SELECT drop_model('m');
+SELECT max(abs(u.a - u.b)) < 1e-8 AS same FROM edge_errors e, edge_errors f, unnest(e.errors, f.errors) u(a, b) WHERE e.execution < f.execution;
+DROP TABLE edge_errors;
+DROP VIEW named;
 
 -- Clusters whose scores add up to 0 say nothing of errors.
 SELECT name FROM create_behavior_model('m', 'SELECT i % 4 < 2 AS x, half AS y, i / 4 AS g FROM edge WHERE i BETWEEN 4 AND 403', 'y', '{x}',
