@@ -26,11 +26,11 @@ AS $$
 DECLARE
     known CONSTANT jsonb := '{"weight": null, "offset": null, "choice_set": null, "cluster": null, "shard": null, "positive": null,
         "reference_class": null, "reference": {}, "class_weight": {}, "balanced": false, "categorical": [], "missing": "drop", "intercept": true,
-        "l1": 0, "l2": 0, "standardize": true, "path": 0, "std_errors": "model", "collinear": "drop", "separation": "warn",
+        "l1": 0, "l2": 0, "standardize": true, "path": 0, "std_errors": "auto", "collinear": "drop", "separation": "warn",
         "max_iterations": 50, "tolerance": 1e-12, "execution": "auto", "holdout": 0, "seed": 0, "versions": 10, "keep_models": 0}';
     types CONSTANT jsonb := '{"weight": "string", "offset": "string", "choice_set": "string", "cluster": "string", "shard": "string",
         "positive": "string", "reference_class": "string"}';
-    choices CONSTANT jsonb := '{"missing": ["drop", "impute"], "std_errors": ["model", "robust", "cluster"],
+    choices CONSTANT jsonb := '{"missing": ["drop", "impute"], "std_errors": ["auto", "model", "robust", "cluster", "none"],
         "collinear": ["drop", "error"], "separation": ["warn", "error"], "execution": ["auto", "memory", "query"]}';
     patterns CONSTANT jsonb := '{"path": "^[0-9]{1,4}$", "max_iterations": "^[1-9][0-9]{0,5}$", "versions": "^[0-9]{1,4}$",
         "keep_models": "^[0-9]{1,4}$", "seed": "^-?[0-9]{1,18}$", "l1": "^[0-9.e+]+$", "l2": "^[0-9.e+]+$", "tolerance": "^[0-9.]*[1-9][0-9.]*$"}';

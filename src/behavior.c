@@ -497,6 +497,7 @@ socrec_logistic_regression_final(PG_FUNCTION_ARGS)
 	memcpy(data.x, state->data.x, size * sizeof(double));
 	problem.shape = data.shape;
 	problem.l2 = state->l2;
+	problem.errors = data.shape.p <= REGRESSION_MAX_NEWTON;
 	report = regression_data_run(&data, &problem, &options);
 	for (int32 j = 0; j < data.shape.p; j++)
 		if (report->state[j] == COLUMN_COLLINEAR)

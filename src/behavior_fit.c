@@ -90,8 +90,8 @@ enum
 
 #define MAX_FEATURES 1000000
 
-/* Coefficients that an l1 penalty takes: their matrix has 128 MB. */
-#define MAX_DESCENT 4000
+/* Coefficients that an l1 penalty or standard errors take: their matrix has 128 MB. */
+#define MAX_MATRIX 4000
 
 /* Takes the rows as they come. */
 typedef struct RowReceiver
@@ -531,13 +531,35 @@ choose(const char *what, const char *word, const char *const *words, int n)
 }
 
 /*
+ * Which standard errors: those that cost little, unless others are asked for.
+ */
+static void
+read_errors(FunctionCallInfo fcinfo, RegressionProblem *problem, RegressionOptions *options)
+{
+	static const char *const words[] = {"model", "robust", "cluster", "none", "auto"};
+	int64 q = (int64) problem->shape.m * problem->shape.p;
+	int word = choose("kind of standard errors", text_to_cstring(PG_GETARG_TEXT_PP(ARG_ERRORS)),
+					  words, lengthof(words));
+
+	if (word > ERRORS_NONE)
+		word = q > REGRESSION_MAX_NEWTON ? ERRORS_NONE : ERRORS_MODEL;
+	options->errors = word;
+	problem->errors = problem->l1 == 0 && word != ERRORS_NONE;
+	if (problem->errors && q > MAX_MATRIX)
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						errmsg(INT64_FORMAT
+							   " coefficients are too many for standard errors, which take %d",
+							   q, MAX_MATRIX),
+						errhint("Use option \"std_errors\": \"none\".")));
+}
+
+/*
  * The problem and its options, as the arguments say.
  */
 static void
 read_arguments(FunctionCallInfo fcinfo, RegressionProblem *problem, RegressionOptions *options)
 {
 	static const char *const families[] = {"logistic", "multinomial", "conditional"};
-	static const char *const errors[] = {"model", "robust", "cluster"};
 	int32 features = PG_GETARG_INT32(ARG_FEATURES);
 	int32 classes = PG_GETARG_INT32(ARG_CLASSES);
 
@@ -560,15 +582,15 @@ read_arguments(FunctionCallInfo fcinfo, RegressionProblem *problem, RegressionOp
 	/* Sparse are the coefficients of each class, not what they differ by from a reference. */
 	if (problem->l1 > 0 && problem->shape.family == REGRESSION_MULTINOMIAL)
 		problem->shape = (RegressionShape){REGRESSION_SYMMETRIC, classes, problem->shape.p};
-	if (problem->l1 > 0 && (int64) problem->shape.m * problem->shape.p > MAX_DESCENT)
+	if (problem->l1 > 0 && (int64) problem->shape.m * problem->shape.p > MAX_MATRIX)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 problem->shape.m == 1
 					 ? errmsg("%d columns are too many for an l1 penalty, which takes %d",
-							  problem->shape.p, MAX_DESCENT)
+							  problem->shape.p, MAX_MATRIX)
 					 : errmsg("%d columns for each of %d classes are too many for an l1 penalty, "
 							  "which takes %d coefficients",
-							  problem->shape.p, problem->shape.m, MAX_DESCENT),
+							  problem->shape.p, problem->shape.m, MAX_MATRIX),
 				 errhint("Use option \"l2\", which takes any number.")));
 	problem->max_iterations = PG_GETARG_INT32(ARG_MAX_ITERATIONS);
 	problem->tolerance = PG_GETARG_FLOAT8(ARG_TOLERANCE);
@@ -580,9 +602,7 @@ read_arguments(FunctionCallInfo fcinfo, RegressionProblem *problem, RegressionOp
 		(options->path > 0 && problem->l1 == 0))
 		invalid_argument("a path has 2 to 1000 steps and a penalty l1, not %d steps",
 						 options->path);
-	options->errors =
-		choose("kind of standard errors", text_to_cstring(PG_GETARG_TEXT_PP(ARG_ERRORS)), errors,
-			   lengthof(errors));
+	read_errors(fcinfo, problem, options);
 }
 
 /*

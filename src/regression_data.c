@@ -20,6 +20,9 @@
 /* Rows between two looks for interrupts: 10 ms of work at a thousand columns. */
 #define POLL_ROWS 256
 
+/* Sums of a pass, beyond which every few rows are some milliseconds. */
+#define POLL_SUMS 1000000
+
 /*
  * Multiply-adds: of a block, a millisecond; of a pass that pays for workers; and what
  * exponential and logarithm of a row are worth.
@@ -401,7 +404,7 @@ add_rows(const RegressionData *data, const double *theta, RegressionPart part, i
 	{
 		int32 n = (int32) Min(REGRESSION_ROWS, to - i);
 
-		if ((i - from) % POLL_ROWS == 0)
+		if ((i - from) % POLL_ROWS == 0 || blocks * regression_triangle(p) > POLL_SUMS)
 			CHECK_FOR_INTERRUPTS();
 		if (wide && n == REGRESSION_ROWS)
 			sums[SUM_LOSS] +=
@@ -673,11 +676,11 @@ plan_passes(const RegressionProblem *problem, const RegressionOptions *options, 
 {
 	int32 m = problem->shape.m;
 	int32 p = problem->shape.p;
-	int32 blocks = regression_uses_newton(problem) ? regression_blocks(m) : 0;
+	int32 blocks = regression_has_curvature(problem) ? regression_blocks(m) : 0;
 	double work = (double) n * (m * (p + ROW_WORK) + blocks * (double) regression_triangle(p));
 	Plan plan = {.n_sums = regression_sums(m, p, blocks), .shared = work > PARALLEL_WORK};
 
-	if (options->errors == ERRORS_CLUSTERS && m * p <= REGRESSION_MAX_NEWTON)
+	if (options->errors == ERRORS_CLUSTERS && problem->errors)
 		plan.n_sums = Max(plan.n_sums, regression_sums(1, m * p, 1));
 	plan.n_blocks = Max(1, Min(Min(MAX_BLOCKS, work / BLOCK_WORK),
 							   (double) n * p / ((double) BLOCK_ROOM * plan.n_sums)));

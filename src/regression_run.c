@@ -239,13 +239,13 @@ make_fit(Budget *budget, const RegressionProblem *problem)
 	int32 m = problem->shape.m;
 	int32 p = problem->shape.p;
 	Size q = (Size) m * p;
-	bool newton = regression_uses_newton(problem);
-	Size sums = regression_sums(m, p, newton ? regression_blocks(m) : 0);
+	bool curved = regression_has_curvature(problem);
+	Size sums = regression_sums(m, p, curved ? regression_blocks(m) : 0);
 
 	return (RegressionFit){.theta = numbers(budget, q),
 						   .sums = numbers(budget, sums),
 						   .trial = numbers(budget, sums),
-						   .matrix = numbers(budget, newton ? q * q : q * REGRESSION_GRADIENT_ROWS),
+						   .matrix = numbers(budget, curved ? q * q : q * REGRESSION_GRADIENT_ROWS),
 						   .work = numbers(budget, 4 * q),
 						   .state = budget_alloc(budget, q, sizeof(uint8), "the sums of a pass")};
 }
@@ -294,9 +294,10 @@ regression_run(Budget *budget, RegressionProblem *problem, const RegressionOptio
 	unscale(problem, report->mean, scale, fit.theta, report->estimate);
 	for (Size i = 0; i < q; i++)
 		report->error[i] = NAN;
-	if (q <= REGRESSION_MAX_NEWTON && problem->l1 == 0)
-	{
+	if (regression_has_curvature(problem) && problem->l1 == 0)
 		report->condition = regression_condition(problem, &fit);
+	if (problem->errors)
+	{
 		regression_covariance(problem, &fit);
 		if (options->errors != ERRORS_MODEL)
 			make_robust(budget, problem, options, source, &fit, report->n);

@@ -10,9 +10,10 @@
 
 typedef enum RegressionErrors
 {
-	ERRORS_MODEL,   /* by the curvature of the likelihood */
-	ERRORS_ROBUST,  /* by the scores of rows, or choice sets */
-	ERRORS_CLUSTERS /* by the scores of clusters */
+	ERRORS_MODEL,    /* by the curvature of the likelihood */
+	ERRORS_ROBUST,   /* by the scores of rows, or choice sets */
+	ERRORS_CLUSTERS, /* by the scores of clusters */
+	ERRORS_NONE
 } RegressionErrors;
 
 /* Where the rows are; argument is for all of its functions. */

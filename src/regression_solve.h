@@ -23,6 +23,7 @@ typedef struct RegressionProblem
 	RegressionShape shape;
 	bool intercept; /* column 0 is 1 everywhere; not penalized */
 	bool offsets;   /* rows have offsets */
+	bool errors;    /* second derivatives are wanted of the solution; not with l1 */
 
 	/*
 	 * Minimized is loss + l1 sum |f theta| + l2 / 2 sum (f theta)^2, with a factor f
@@ -55,7 +56,7 @@ typedef struct RegressionFit
 	double *sums;   /* of a pass at theta with curvature */
 	double *trial;  /* as many */
 	double *matrix; /* (m * p)^2: for the Newton step; then the covariance of theta.
-					 * For L-BFGS REGRESSION_GRADIENT_ROWS * m * p */
+					 * Without curvature REGRESSION_GRADIENT_ROWS * m * p */
 	double *work;   /* 4 * m * p; after a fit the last step */
 	uint8_t *state; /* m * p: RegressionColumn of each */
 	double null_loss;
@@ -72,6 +73,15 @@ static inline bool
 regression_uses_newton(const RegressionProblem *problem)
 {
 	return problem->l1 > 0 || problem->shape.m * problem->shape.p <= REGRESSION_MAX_NEWTON;
+}
+
+/*
+ * Do some of its passes have curvature?
+ */
+static inline bool
+regression_has_curvature(const RegressionProblem *problem)
+{
+	return problem->errors || regression_uses_newton(problem);
 }
 
 extern bool regression_start(const RegressionProblem *problem, RegressionFit *fit);

@@ -77,11 +77,26 @@ SELECT difference('SELECT buys::integer::float8, 1::float8, 0::float8, NULL::big
 -- more coefficients than Newton's method is for
 CREATE VIEW many AS SELECT i, (i % 26)::float8 AS y, (SELECT array_agg(((hashint4(i * 57 + j) & 1023) / 1024.0)::float8 ORDER BY j) FROM generate_series(1, 40) j) AS x
     FROM generate_series(1, 600) i;
-SELECT max(abs(a - b)) < 1e-8 AS same, bool_and(m.converged AND m.gradient_norm < 1e-8 AND q.converged) AS converged, count(a), count(e)
+SELECT max(abs(a - b)) < 1e-8 AS same, max(abs(e - f)) < 1e-8 AS same_errors, bool_and(m.converged AND m.gradient_norm < 1e-8 AND q.converged) AS converged, count(a), count(e)
 FROM socrec.fit_regression('SELECT y, 1::float8, 0::float8, NULL::bigint, NULL::bigint, x FROM many', 40, 'multinomial', 26, true, false, false, 0, 5, true, 0, 'model', 50, 1e-12, 'memory') m,
     socrec.fit_regression('SELECT y, 1::float8, 0::float8, NULL::bigint, NULL::bigint, x FROM many', 40, 'multinomial', 26, true, false, false, 0, 5, true, 0, 'model', 50, 1e-12, 'query') q,
-    unnest(m.estimates, q.estimates, m.std_errors) u(a, b, e);
+    unnest(m.estimates, q.estimates, m.std_errors, q.std_errors) u(a, b, e, f);
+SELECT count(e) FROM socrec.fit_regression('SELECT y, 1::float8, 0::float8, NULL::bigint, NULL::bigint, x FROM many', 40, 'multinomial', 26, true, false, false, 0, 5, true, 0, 'auto', 5, 1e-12, 'memory') m,
+    unnest(m.std_errors) e;
+SELECT socrec.fit_regression('SELECT y, 1::float8, 0::float8, NULL::bigint, NULL::bigint, x FROM many', 160, 'multinomial', 26, true, false, false, 0, 5, true, 0, 'robust', 5, 1e-12, 'memory');
 DROP VIEW many;
+-- of shares of levels there are formulas; what follows from the levels is left out
+CREATE TABLE shelf AS SELECT j AS level, j % 7 AS week, k <= 1 + j % 3 AS sold FROM generate_series(1, 1100) j, generate_series(1, 4) k;
+SET maintenance_work_mem = '512MB';
+SELECT name FROM create_behavior_model('trial', 'shelf', 'sold', '{level,week}', options => '{"categorical": ["level", "week"], "std_errors": "model"}');
+RESET maintenance_work_mem;
+SELECT count(*), count(*) FILTER (WHERE problem = 'collinear') AS collinear, max(abs(c.estimate - CASE WHEN term = '(intercept)' THEN b.odds ELSE s.odds - b.odds END)) < 1e-5 AS estimates,
+    max(abs(c.std_error - sqrt(b.variance + CASE WHEN term = '(intercept)' THEN 0 ELSE s.variance END))) < 1e-5 AS errors
+FROM trial.coefficient c LEFT JOIN (SELECT level::text, ln(avg(sold::integer) / (1 - avg(sold::integer)))::float8 AS odds, (1 / (4 * avg(sold::integer) * (1 - avg(sold::integer))))::float8 AS variance
+        FROM shelf GROUP BY level) s USING (level),
+    (SELECT ln(avg(sold::integer) / (1 - avg(sold::integer)))::float8 AS odds, (1 / (4 * avg(sold::integer) * (1 - avg(sold::integer))))::float8 AS variance FROM shelf WHERE level = 1) b;
+SELECT drop_model('trial');
+DROP TABLE shelf;
 
 -- create_behavior_model
 SELECT name, source, user_column, target_column, method, rating_count, version FROM create_behavior_model('buying', 'visitor', 'buys', '{a,b,c,d}');
