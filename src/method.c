@@ -98,3 +98,42 @@ method_document(Jsonb *options, const char *name)
 {
 	return JsonbValueToJsonb(option(options, name, jbvBinary));
 }
+
+void
+targets_init(Targets *targets, int32 n_columns, const Budget *budget)
+{
+	*targets = (Targets){.budget = *budget};
+	targets->place = budget_alloc(&targets->budget, n_columns, sizeof(int32), "predictions");
+	for (int32 column = 0; column < n_columns; column++)
+		targets->place[column] = -1;
+}
+
+/*
+ * Ask for n columns, of which -1 is unknown: nothing has been said about them.
+ */
+void
+targets_set(Targets *targets, const int32 *columns, int32 n)
+{
+	if (n > targets->room)
+	{
+		if (targets->opinions != NULL)
+			pfree(targets->opinions);
+		targets->opinions = NULL;
+		targets->opinions = budget_alloc(&targets->budget, n, sizeof(Opinion), "predictions");
+		targets->room = n;
+	}
+	for (int32 i = 0; i < n; i++)
+	{
+		targets->opinions[i] = (Opinion){0};
+		if (columns[i] >= 0)
+			targets->place[columns[i]] = i;
+	}
+}
+
+void
+targets_clear(Targets *targets, const int32 *columns, int32 n)
+{
+	for (int32 i = 0; i < n; i++)
+		if (columns[i] >= 0)
+			targets->place[columns[i]] = -1;
+}

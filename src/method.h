@@ -9,6 +9,8 @@
 #ifndef METHOD_H
 #define METHOD_H
 
+#include <math.h>
+
 #include "utils/jsonb.h"
 
 #include "factor.h"
@@ -104,6 +106,43 @@ extern const Method *method_find(const char *name);
 /* method_lists.c */
 extern void method_lists(const Method *method, void *fitted, const MethodUser *users, int32 n_users,
 						 int32 n_columns, score_heap *heaps, Budget *budget);
+
+/* For the methods: what ratings say about an item that is asked for, */
+typedef struct Opinion
+{
+	double sum; /* of weight * what a rating counts for */
+	double weight;
+	double magnitude; /* sum of |weight| */
+	int32 support;
+} Opinion;
+
+/* and about all items that are asked for at once. */
+typedef struct Targets
+{
+	int32 *place; /* of columns: among the opinions, -1 without */
+	Opinion *opinions;
+	int32 room;
+	Budget budget;
+} Targets;
+
+extern void targets_init(Targets *targets, int32 n_columns, const Budget *budget);
+extern void targets_set(Targets *targets, const int32 *columns, int32 n);
+extern void targets_clear(Targets *targets, const int32 *columns, int32 n);
+
+static inline Opinion *
+target_opinion(const Targets *targets, int32 column)
+{
+	return targets->place[column] < 0 ? NULL : &targets->opinions[targets->place[column]];
+}
+
+static inline void
+opinion_add(Opinion *opinion, double weight, double rating)
+{
+	opinion->sum += weight * rating;
+	opinion->weight += weight;
+	opinion->magnitude += fabs(weight);
+	opinion->support++;
+}
 
 /* For the methods: what is packed, one after the other, and got back in the same order. */
 extern void method_pack(Size *size, char *memory, const void *data, Size count, Size element);

@@ -34,14 +34,6 @@ typedef enum Reference
 	REFERENCE_BASELINE
 } Reference;
 
-/* What neighbors say about an item. */
-typedef struct Opinion
-{
-	double sum;    /* of weight * (rating - reference) */
-	double weight; /* of |weight| */
-	int32 support;
-} Opinion;
-
 typedef struct Knn
 {
 	const char *name;
@@ -49,7 +41,6 @@ typedef struct Knn
 	Baseline *baseline;
 	Reference reference;
 	bool normalize;
-	Budget budget;
 
 	/* Of columns for item_knn; of rows for user_knn, as numbers of rows. */
 	neighbor_heap *neighbors;
@@ -60,11 +51,9 @@ typedef struct Knn
 	double *row_bias;
 
 	/* Of columns; clear between two calls. */
-	double *weight;   /* sum of |weight|, when normalized */
-	float4 *rating;   /* item_knn: the user's, NaN without */
-	int32 *target;    /* user_knn: place among the opinions, -1 without */
-	Opinion *opinion; /* user_knn */
-	int32 n_opinions; /* room */
+	double *weight;  /* sum of |weight|, when normalized */
+	float4 *rating;  /* item_knn: the user's, NaN without */
+	Targets targets; /* user_knn */
 } Knn;
 
 static Reference
@@ -89,7 +78,6 @@ start(const char *name, const Ratings *ratings, Jsonb *options, Budget *budget)
 	knn->ratings = ratings;
 	knn->reference = parse_reference(center);
 	knn->normalize = method_boolean(options, "normalize");
-	knn->budget = *budget;
 	if (knn->normalize)
 		knn->weight = budget_alloc(budget, ratings->n_columns, sizeof(double), "scores");
 	pfree(center);
@@ -136,9 +124,7 @@ prepare_users(Knn *knn, Budget *budget)
 	knn->neighbors = budget_alloc(budget, ratings->n_rows, sizeof(neighbor_heap), "neighbors");
 	knn->row_mean = budget_alloc(budget, ratings->n_rows, sizeof(double), "statistics");
 	knn->row_bias = budget_alloc(budget, ratings->n_rows, sizeof(double), "statistics");
-	knn->target = budget_alloc(budget, ratings->n_columns, sizeof(int32), "predictions");
-	for (int32 column = 0; column < ratings->n_columns; column++)
-		knn->target[column] = -1;
+	targets_init(&knn->targets, ratings->n_columns, budget);
 }
 
 static void
@@ -464,14 +450,6 @@ reference_rating(const Knn *knn, double user_mean, double user_bias, int32 colum
 	}
 }
 
-static inline void
-add_opinion(Opinion *opinion, double weight, double deviation)
-{
-	opinion->sum += weight * deviation;
-	opinion->weight += fabs(weight);
-	opinion->support++;
-}
-
 /*
  * From what neighbors say about a column to a prediction; taste is the user's
  * without it, weight_sum that of all neighbors, had they spoken.
@@ -483,7 +461,7 @@ conclude(const Knn *knn, Taste taste, int32 column, const Opinion *opinion, doub
 	MethodPrediction prediction = baseline_prediction(baseline, taste, column);
 	double value;
 
-	if (opinion->support == 0 || (baseline->is_explicit ? opinion->weight : weight_sum) == 0)
+	if (opinion->support == 0 || (baseline->is_explicit ? opinion->magnitude : weight_sum) == 0)
 		return prediction;
 	prediction.source = knn->name;
 	prediction.support = opinion->support;
@@ -492,9 +470,9 @@ conclude(const Knn *knn, Taste taste, int32 column, const Opinion *opinion, doub
 		prediction.value = opinion->sum / weight_sum;
 		return prediction;
 	}
-	value = opinion->sum / opinion->weight + reference_rating(knn, baseline_user_mean(taste),
-															  baseline_user_bias(baseline, taste),
-															  column);
+	value = opinion->sum / opinion->magnitude +
+			reference_rating(knn, baseline_user_mean(taste), baseline_user_bias(baseline, taste),
+							 column);
 	/* No mean of the user's to add: the value stays that of the baseline. */
 	if (!isnan(value))
 		prediction.value = baseline_clamp(baseline, value);
@@ -517,7 +495,7 @@ predict_from_items(const Knn *knn, Taste taste, int32 column)
 
 		if (isnan(rating))
 			continue;
-		add_opinion(&opinion, heap->entries[i].score,
+		opinion_add(&opinion, heap->entries[i].score,
 					is_explicit ? rating - reference_rating(knn, user_mean, user_bias, other)
 								: rating);
 	}
@@ -564,12 +542,13 @@ ask_neighbors(const Knn *knn, const neighbor_heap *heap)
 		{
 			int32 column = ratings->entries[p].column;
 			double rating = ratings->entries[p].value;
+			Opinion *opinion = target_opinion(&knn->targets, column);
 
-			if (knn->target[column] < 0)
+			if (opinion == NULL)
 				continue;
 			if (is_explicit)
 				rating -= reference_rating(knn, knn->row_mean[row], knn->row_bias[row], column);
-			add_opinion(&knn->opinion[knn->target[column]], heap->entries[i].score, rating);
+			opinion_add(opinion, heap->entries[i].score, rating);
 		}
 	}
 }
@@ -585,20 +564,7 @@ predict_user_knn(void *fitted, const MethodUser *user, const int32 *columns, int
 	Taste taste = baseline_taste(knn->baseline, user);
 	double weight_sum = user->row < 0 ? 0 : knn->weight_sum[user->row];
 
-	if (n > knn->n_opinions)
-	{
-		if (knn->opinion != NULL)
-			pfree(knn->opinion);
-		knn->opinion = NULL;
-		knn->opinion = budget_alloc(&knn->budget, n, sizeof(Opinion), "predictions");
-		knn->n_opinions = n;
-	}
-	for (int32 i = 0; i < n; i++)
-	{
-		knn->opinion[i] = (Opinion){0};
-		if (columns[i] >= 0)
-			knn->target[columns[i]] = i;
-	}
+	targets_set(&knn->targets, columns, n);
 	if (user->row >= 0)
 		ask_neighbors(knn, &knn->neighbors[user->row]);
 	for (int32 i = 0; i < n; i++)
@@ -608,11 +574,9 @@ predict_user_knn(void *fitted, const MethodUser *user, const int32 *columns, int
 		predictions[i] = columns[i] < 0
 							 ? baseline_prediction(knn->baseline, without, -1)
 							 : conclude(knn, without, columns[i],
-										&knn->opinion[knn->target[columns[i]]], weight_sum);
+										target_opinion(&knn->targets, columns[i]), weight_sum);
 	}
-	for (int32 i = 0; i < n; i++)
-		if (columns[i] >= 0)
-			knn->target[columns[i]] = -1;
+	targets_clear(&knn->targets, columns, n);
 }
 
 const Method method_item_knn = {.name = "item_knn",

@@ -19,15 +19,6 @@
 #include "method_baseline.h"
 #include "weights.h"
 
-/* What a user's ratings say about an item. */
-typedef struct Opinion
-{
-	double sum; /* of weight * what a rating counts for */
-	double weight;
-	double magnitude; /* sum of |weight| */
-	int32 support;
-} Opinion;
-
 typedef struct WeightModel
 {
 	const char *name;
@@ -36,13 +27,9 @@ typedef struct WeightModel
 	float4 **deviations;
 	Baseline *baseline;
 	bool binarize;
-	bool weighted; /* of deviations */
-	Budget budget;
+	bool weighted;  /* of deviations */
 	double *weight; /* of columns: sum of weights, for deviations */
-
-	int32 *target;    /* of columns: place among the opinions, -1 without */
-	Opinion *opinion; /* what is asked for */
-	int32 n_opinions; /* room */
+	Targets targets;
 } WeightModel;
 
 /*
@@ -58,10 +45,7 @@ start(const char *name, const Ratings *ratings, Jsonb *options, Budget *budget)
 	model->n_columns = ratings->n_columns;
 	model->binarize = method->binarizes && method_boolean(options, "binarize");
 	model->weighted = method->has_deviations && method_boolean(options, "weighted");
-	model->budget = *budget;
-	model->target = budget_alloc(budget, ratings->n_columns, sizeof(int32), "predictions");
-	for (int32 column = 0; column < ratings->n_columns; column++)
-		model->target[column] = -1;
+	targets_init(&model->targets, ratings->n_columns, budget);
 	if (method->has_deviations)
 		model->weight = budget_alloc(budget, ratings->n_columns, sizeof(double), "scores");
 	return model;
@@ -259,17 +243,12 @@ ask_ratings(const WeightModel *model, const MethodUser *user)
 			rating -= baseline->mean + baseline->statistics->bias[column];
 		for (int32 j = 0; j < heap->n; j++)
 		{
-			int32 target = model->target[heap->entries[j].id];
-			double weight = heap->entries[j].score;
+			Opinion *opinion = target_opinion(&model->targets, heap->entries[j].id);
 
-			if (target < 0)
-				continue;
-			model->opinion[target].sum +=
-				weight *
-				(model->deviations == NULL ? rating : rating + model->deviations[column][j]);
-			model->opinion[target].weight += weight;
-			model->opinion[target].magnitude += fabs(weight);
-			model->opinion[target].support++;
+			if (opinion != NULL)
+				opinion_add(opinion, heap->entries[j].score,
+							model->deviations == NULL ? rating
+													  : rating + model->deviations[column][j]);
 		}
 	}
 }
@@ -307,20 +286,7 @@ predict_weights(void *fitted, const MethodUser *user, const int32 *columns, int3
 	WeightModel *model = fitted;
 	Taste taste = baseline_taste(model->baseline, user);
 
-	if (n > model->n_opinions)
-	{
-		if (model->opinion != NULL)
-			pfree(model->opinion);
-		model->opinion = NULL;
-		model->opinion = budget_alloc(&model->budget, n, sizeof(Opinion), "predictions");
-		model->n_opinions = n;
-	}
-	for (int32 i = 0; i < n; i++)
-	{
-		model->opinion[i] = (Opinion){0};
-		if (columns[i] >= 0)
-			model->target[columns[i]] = i;
-	}
+	targets_set(&model->targets, columns, n);
 	ask_ratings(model, user);
 	for (int32 i = 0; i < n; i++)
 	{
@@ -328,11 +294,9 @@ predict_weights(void *fitted, const MethodUser *user, const int32 *columns, int3
 
 		predictions[i] = columns[i] < 0 ? baseline_prediction(model->baseline, without, -1)
 										: conclude(model, without, columns[i],
-												   &model->opinion[model->target[columns[i]]]);
+												   target_opinion(&model->targets, columns[i]));
 	}
-	for (int32 i = 0; i < n; i++)
-		if (columns[i] >= 0)
-			model->target[columns[i]] = -1;
+	targets_clear(&model->targets, columns, n);
 }
 
 #define WEIGHT_METHOD(method, scores)                                                              \
