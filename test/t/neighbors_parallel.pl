@@ -74,7 +74,7 @@ same_in_workers($node, 'socrec_find_neighbors', 'neighbors of users',
 
 # So are the lists of all users: with items, and users, that have no neighbors.
 foreach my $case ([ 'item_knn', '{"k": 20}' ], [ 'item_knn', '{"k": 5, "normalize": true, "similarity": "pearson", "center": "user", "min_support": 40}' ],
-	[ 'user_knn', '{"k": 20}' ], [ 'user_knn', '{"k": 5, "normalize": true, "min_similarity": 0.2}' ])
+	[ 'user_knn', '{"k": 20}' ], [ 'user_knn', '{"k": 5, "normalize": true, "center": "none"}' ])
 {
 	same_in_workers($node, 'socrec_method_lists', "lists of $case->[0], $case->[1]",
 		qq{SELECT md5(string_agg(r::text, ',' ORDER BY user_id, rank)) FROM socrec.batch_recommend('TABLE sample', 0, 0, '$case->[0]', '$case->[1]', 15) r});
