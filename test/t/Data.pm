@@ -22,12 +22,12 @@ sub movielens
 }
 
 # Copies a file's lines but comments, the first of them being names of columns; it may be
-# compressed.
+# compressed.  Options are more of COPY's.
 sub load_csv
 {
-	my ($node, $table, $file) = @_;
+	my ($node, $table, $file, $options) = @_;
 	run_log([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres'),
-			'-c', qq{\\copy $table FROM PROGRAM 'gzip -dcf "$file" | grep -av ^#' WITH (FORMAT csv, HEADER)} ])
+			'-c', qq{\\copy $table FROM PROGRAM 'gzip -dcf "$file" | grep -av ^#' WITH (FORMAT csv, HEADER} . ($options // '') . ')' ])
 	  or BAIL_OUT("cannot load $file");
 	return;
 }
