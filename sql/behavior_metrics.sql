@@ -4,28 +4,31 @@
 -- What differs between families ends with behavior_outcomes: yes or no, with a
 -- probability, for each row, each class or each alternative.  All metrics and views are
 -- over these.  With option weight a row counts so many times, as if the table had it
--- so often.  "OFFSET '0'" keeps the planner from computing a row's score for each use
+-- so often.  "OFFSET '0'" keeps the planner from computing something for each use
 -- of it; as a literal, as the planner takes a number that is to be cast for an offset
 -- that parallel workers could not share.
 
 -- The query of every row of the sample with what happened and what is predicted.
 -- Probability is an expression over a row s; of family multinomial it is an array in the
--- order of classes, an expression as well.
+-- order of classes, an expression as well.  The row has held_out, a hash of all columns,
+-- which is worth to be computed once.
 CREATE FUNCTION prediction_query(m model, probability text, classes text, condition text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT format(CASE m.method
         WHEN 'logistic' THEN 'SELECT s.held_out, %2$s AS actual, %3$s >= 0.5 AS predicted, %3$s AS probability%8$s
-            FROM %1$I.sample s WHERE s.%4$I IS NOT NULL AND %5$s'
+            FROM %1$s s WHERE s.%4$I IS NOT NULL AND %5$s'
         WHEN 'conditional' THEN 'SELECT p.*, p.probability >= max(p.probability) OVER (PARTITION BY p.%6$I) AS predicted
             FROM (SELECT s.held_out, s.%6$I, %2$s AS actual, socrec.softmax(%3$s) OVER (PARTITION BY s.%6$I) AS probability%8$s
-                FROM %1$I.sample s WHERE s.%4$I IS NOT NULL AND s.%6$I IS NOT NULL AND %5$s) p'
+                FROM %1$s s WHERE s.%4$I IS NOT NULL AND s.%6$I IS NOT NULL AND %5$s) p'
         ELSE 'SELECT p.held_out, p.actual, socrec.most_probable(%7$s, p.probabilities) AS predicted,
                 coalesce(p.probabilities[array_position(%7$s, p.actual)], 0) AS probability, p.probabilities%9$s
             FROM (SELECT s.held_out, %2$s AS actual, %3$s AS probabilities%8$s
-                FROM %1$I.sample s WHERE s.%4$I IS NOT NULL AND %5$s OFFSET ''0'') p WHERE p.probabilities IS NOT NULL' END,
-        m.name, behavior_outcome(m), probability, m.target_column, condition, m.options ->> 'choice_set', classes,
+                FROM %1$s s WHERE s.%4$I IS NOT NULL AND %5$s OFFSET ''0'') p WHERE p.probabilities IS NOT NULL' END,
+        CASE WHEN (m.options ->> 'holdout')::float8 > 0 AND m.method <> 'conditional' THEN format('(SELECT * FROM %I.sample OFFSET ''0'')', m.name)
+            ELSE format('%I.sample', m.name) END,
+        behavior_outcome(m), probability, m.target_column, condition, m.options ->> 'choice_set', classes,
         coalesce(', s.' || quote_ident(m.options ->> 'weight') || '::float8 AS weight', ''),
         CASE WHEN m.options -> 'weight' <> 'null' THEN ', p.weight' ELSE '' END);
 END;
