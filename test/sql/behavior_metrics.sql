@@ -156,7 +156,10 @@ SELECT count(*) FROM own_lead;
 SELECT count(*) FROM customer;
 SELECT count(*) FROM one.evaluation;
 SELECT one.score(r) FROM (SELECT 1 AS a, 1 AS b, 'base' AS plan) r;
+-- with another message since PostgreSQL 17
+\set VERBOSITY sqlstate
 REFRESH MATERIALIZED VIEW stored_lead;
+\set VERBOSITY default
 RESET ROLE;
 -- of the source a policy decides: on a view that of its owner, on one of the invoker that of the reader
 ALTER TABLE customer ENABLE ROW LEVEL SECURITY;
