@@ -58,7 +58,8 @@ create_segment(Size size)
 	{
 		CurrentResourceOwner = owner;
 		MemoryContextSwitchTo(context);
-		if (ERRCODE_TO_CATEGORY(geterrcode()) != ERRCODE_INSUFFICIENT_RESOURCES)
+		/* What was wrong may not be known: a file that cannot grow tells no reason. */
+		if (ERRCODE_TO_CATEGORY(geterrcode()) == ERRCODE_OPERATOR_INTERVENTION)
 			PG_RE_THROW();
 		FlushErrorState();
 		segment = NULL;

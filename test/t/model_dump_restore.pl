@@ -141,7 +141,7 @@ my $refit = join('', map { 'CALL socrec.refit(' . literal($_->{schema}) . ");\n"
 my $drop = join('', map { 'SELECT socrec.drop_model(' . literal($_->{schema}) . ");\n" } @models);
 
 # Models of a role that owns its database and is no superuser.
-$node->safe_psql('postgres', 'CREATE ROLE modeler LOGIN CREATEDB; CREATE ROLE heir LOGIN CREATEDB; CREATE ROLE reader LOGIN');
+$node->safe_psql('postgres', 'CREATE ROLE modeler LOGIN CREATEDB; CREATE ROLE heir LOGIN CREATEDB; CREATE ROLE reader LOGIN; CREATE ROLE administrator LOGIN SUPERUSER');
 $node->safe_psql('postgres', 'CREATE DATABASE shop', extra_params => [ '-U', 'modeler' ]);
 $node->safe_psql(
     'shop',
@@ -208,7 +208,7 @@ check_restored('plain', 'modeler', 'modeler');
 
 $node->command_ok([ 'pg_restore', '--exit-on-error', '--jobs=2', '-d', $node->connstr('custom'), "$folder/custom" ],
     'restore the custom format, two jobs at once');
-check_restored('custom', 'modeler', 'postgres');
+check_restored('custom', 'modeler', 'administrator');
 
 $node->safe_psql('postgres', 'CREATE DATABASE own', extra_params => [ '-U', 'modeler' ]);
 $node->command_ok([ 'pg_restore', '-U', 'modeler', '--exit-on-error', '-d', $node->connstr('own'), "$folder/own" ],
