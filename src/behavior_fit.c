@@ -16,12 +16,10 @@
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
-#include "utils/plancache.h"
 #include "utils/tuplestore.h"
 
+#include "behavior_fit.h"
 #include "query.h"
-#include "regression_data.h"
 #include "socrec.h"
 
 /* The arguments' positions. */
@@ -44,17 +42,6 @@ enum
 	ARG_EXECUTION,
 	ARG_EXPECTED_ROWS,
 	ARG_SHARDED
-};
-
-/* Columns of the query before the features. */
-enum
-{
-	QUERY_Y,
-	QUERY_WEIGHT,
-	QUERY_OFFSET,
-	QUERY_SET, /* the choice set, or the shard where there are none */
-	QUERY_CLUSTER,
-	QUERY_FEATURES
 };
 
 /* Columns of the result. */
@@ -93,19 +80,6 @@ enum
 /* Coefficients that an l1 penalty or standard errors take: their matrix has 128 MB. */
 #define MAX_MATRIX 4000
 
-/* Takes the rows as they come. */
-typedef struct RowReceiver
-{
-	DestReceiver pub;
-	RegressionData *data;
-	Progress *progress;
-	bool intercept;
-	bool stops; /* when memory is short, instead of an error */
-	bool stopped;
-	bool is_array; /* the features are one array */
-	Oid *types;
-} RowReceiver;
-
 /* Passes by queries. */
 typedef struct QueryPasses
 {
@@ -119,168 +93,13 @@ typedef struct QueryPasses
 } QueryPasses;
 
 /*
- * Refuse a value that is null, or no finite number.
- */
-static pg_noinline void
-refuse_value(TupleTableSlot *slot, int column, double value)
-{
-	const char *name = NameStr(TupleDescAttr(slot->tts_tupleDescriptor, column)->attname);
-
-	if (slot->tts_isnull[column])
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-						errmsg("column \"%s\" of the query of a regression is null", name)));
-	ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-					errmsg("value %g of column \"%s\" is not a finite number", value, name),
-					errhint("Leave such rows out in the source, or make the value null.")));
-}
-
-static pg_attribute_always_inline double
-finite_number(TupleTableSlot *slot, int column, Oid type)
-{
-	double value;
-
-	if (unlikely(slot->tts_isnull[column]))
-		refuse_value(slot, column, 0);
-	value = query_number(slot->tts_values[column], type);
-	if (unlikely(!isfinite(value)))
-		refuse_value(slot, column, value);
-	return value;
-}
-
-/*
- * The elements of the array of features.
- */
-static ArrayType *
-feature_array(RowReceiver *receiver, TupleTableSlot *slot)
-{
-	RegressionData *data = receiver->data;
-	ArrayType *array;
-	int n;
-
-	if (slot->tts_isnull[QUERY_FEATURES])
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("the features are null")));
-	array = DatumGetArrayTypeP(slot->tts_values[QUERY_FEATURES]);
-	n = ARR_NDIM(array) == 1 ? ARR_DIMS(array)[0] : 0;
-	if (n + receiver->intercept != data->shape.p || ARR_HASNULL(array))
-		invalid_argument("an array of features has %d elements without null, not %d", n,
-						 data->shape.p - receiver->intercept);
-	return array;
-}
-
-static bool
-receive_row(TupleTableSlot *slot, DestReceiver *self)
-{
-	RowReceiver *receiver = (RowReceiver *) self;
-	RegressionData *data = receiver->data;
-	ArrayType *array = NULL;
-	double weight;
-	Size growth;
-	double *x;
-	int32 p;
-
-	slot_getallattrs(slot);
-	if (receiver->is_array)
-		array = feature_array(receiver, slot);
-	growth = regression_data_growth(data);
-	if (growth > 0 && receiver->stops && !budget_fits(data->budget, growth))
-	{
-		receiver->stopped = true;
-		return false;
-	}
-	if (data->n % 65536 == 0 && data->n > 0)
-		progress_report(receiver->progress, INT64_FORMAT " rows read", data->n);
-	weight = finite_number(slot, QUERY_WEIGHT, FLOAT8OID);
-	if (weight < 0)
-		invalid_argument("weight %g is not at least 0", weight);
-	x = regression_data_add(
-		data, finite_number(slot, QUERY_Y, FLOAT8OID), weight,
-		finite_number(slot, QUERY_OFFSET, FLOAT8OID),
-		slot->tts_isnull[QUERY_SET] ? 0 : DatumGetInt64(slot->tts_values[QUERY_SET]),
-		slot->tts_isnull[QUERY_CLUSTER] ? 0 : DatumGetInt64(slot->tts_values[QUERY_CLUSTER]));
-	if (receiver->intercept)
-		*x++ = 1;
-	p = data->shape.p - receiver->intercept;
-	for (int32 j = 0; array == NULL && j < p; j++)
-		x[j] = finite_number(slot, QUERY_FEATURES + j, receiver->types[j]);
-	for (int32 j = 0; array != NULL && j < p; j++)
-	{
-		x[j] = ((double *) ARR_DATA_PTR(array))[j];
-		if (!isfinite(x[j]))
-			invalid_argument("feature %g is not a finite number", x[j]);
-	}
-	if (array != NULL && (Pointer) array != DatumGetPointer(slot->tts_values[QUERY_FEATURES]))
-		pfree(array);
-	return true;
-}
-
-/*
- * Called with the result's shape before the first row.
- */
-static void
-start_rows(DestReceiver *self, int operation, TupleDesc desc)
-{
-	RowReceiver *receiver = (RowReceiver *) self;
-	int n = desc->natts - QUERY_FEATURES;
-
-	receiver->is_array = n == 1 && TupleDescAttr(desc, QUERY_FEATURES)->atttypid == FLOAT8ARRAYOID;
-	receiver->types = MemoryContextAlloc(receiver->data->budget->context, n * sizeof(Oid));
-	for (int j = 0; j < n; j++)
-	{
-		Form_pg_attribute column = TupleDescAttr(desc, QUERY_FEATURES + j);
-
-		receiver->types[j] = getBaseType(column->atttypid);
-		if (!receiver->is_array && !query_is_number(receiver->types[j]))
-			ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
-							errmsg("feature \"%s\" is of type %s, not a number",
-								   NameStr(column->attname), format_type_be(column->atttypid)),
-							errhint("Cast it to a number in a query as source.")));
-	}
-	if (!receiver->is_array && n + receiver->intercept != receiver->data->shape.p)
-		invalid_argument("the query returns %d features, not %d", n,
-						 receiver->data->shape.p - receiver->intercept);
-}
-
-/*
- * How many alternatives a choice set has at most.
- */
-static void
-measure_sets(RegressionData *data)
-{
-	int64 start = 0;
-
-	if (!data->has_set)
-		return;
-	for (int64 i = 1; i <= data->n; i++)
-	{
-		if (i < data->n && data->set[i] == data->set[i - 1])
-			continue;
-		if (i - start > PG_INT32_MAX / 2)
-			invalid_argument("a choice set has " INT64_FORMAT " alternatives", i - start);
-		data->largest_set = Max(data->largest_set, (int32) (i - start));
-		start = i;
-	}
-}
-
-/*
  * The columns of a query, which is analyzed but not run.
  */
-static TupleDesc
-describe_query(const char *query)
+TupleDesc
+regression_describe(const char *query)
 {
-	MemoryContext context = CurrentMemoryContext;
-	MemoryContext old;
-	SPIPlanPtr plan;
-	TupleDesc desc;
+	TupleDesc desc = query_describe(query);
 
-	SPI_connect();
-	plan = SPI_prepare(query, 0, NULL);
-	if (plan == NULL)
-		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
-	old = MemoryContextSwitchTo(context);
-	desc = CreateTupleDescCopy(
-		((CachedPlanSource *) linitial(SPI_plan_get_plan_sources(plan)))->resultDesc);
-	MemoryContextSwitchTo(old);
-	SPI_finish();
 	for (int i = 0; i <= QUERY_OFFSET; i++)
 		if (desc->natts <= QUERY_FEATURES || TupleDescAttr(desc, i)->atttypid != FLOAT8OID)
 			ereport(ERROR,
@@ -293,8 +112,8 @@ describe_query(const char *query)
 /*
  * A query as a source whose columns are called c1, c2 ....
  */
-static char *
-from_clause(const char *query, int columns)
+char *
+regression_from(const char *query, int columns)
 {
 	StringInfoData from;
 
@@ -304,39 +123,6 @@ from_clause(const char *query, int columns)
 		appendStringInfo(&from, ", c%d", j);
 	appendStringInfoChar(&from, ')');
 	return from.data;
-}
-
-/*
- * The query whose rows are kept in memory: choice sets and clusters are numbers, and
- * rows of the same one follow each other.
- */
-static char *
-write_load(const char *query, const RegressionData *data)
-{
-	TupleDesc desc = describe_query(query);
-	const char *order = data->has_set ? (data->has_cluster ? "q.c5, q.c4" : "q.c4") : "q.c5";
-	StringInfoData text;
-
-	initStringInfo(&text);
-	appendStringInfoString(&text, "SELECT ");
-	for (int j = 0; j < desc->natts; j++)
-	{
-		if (j == QUERY_SET && data->has_set)
-			appendStringInfo(&text, "pg_catalog.dense_rank() OVER (ORDER BY %s)", order);
-		else if (j == QUERY_CLUSTER && data->has_cluster)
-			appendStringInfoString(&text, "pg_catalog.dense_rank() OVER (ORDER BY c5)");
-		else if (j == QUERY_SET || j == QUERY_CLUSTER)
-			appendStringInfoString(&text, "NULL::pg_catalog.int8");
-		else
-			appendStringInfo(&text, "c%d", j + 1);
-		appendStringInfo(&text, " AS %s%s",
-						 quote_identifier(NameStr(TupleDescAttr(desc, j)->attname)),
-						 j < desc->natts - 1 ? ", " : " ");
-	}
-	appendStringInfoString(&text, from_clause(query, desc->natts));
-	if (data->has_set || data->has_cluster)
-		appendStringInfo(&text, " ORDER BY %s", order);
-	return text.data;
 }
 
 /*
@@ -358,9 +144,9 @@ write_sums(const char *contribution, const char *from, bool sharded)
 static void
 write_queries(QueryPasses *passes, const char *query, bool intercept, bool sharded)
 {
-	TupleDesc desc = describe_query(query);
+	TupleDesc desc = regression_describe(query);
 	StringInfoData features;
-	const char *from = from_clause(query, desc->natts);
+	const char *from = regression_from(query, desc->natts);
 	const char *call;
 
 	initStringInfo(&features);
@@ -606,47 +392,6 @@ read_arguments(FunctionCallInfo fcinfo, RegressionProblem *problem, RegressionOp
 }
 
 /*
- * Read the rows into memory.  False when they do not fit, and that may be.
- */
-static bool
-load_rows(const char *query, RegressionData *data, bool intercept, bool stops)
-{
-	Progress progress;
-	RowReceiver receiver = {
-		.pub = {receive_row, start_rows, query_ignore, query_ignore, DestTuplestore},
-		.data = data,
-		.progress = &progress,
-		.intercept = intercept,
-		.stops = stops};
-
-	progress_start(&progress, "regression");
-	query_run(write_load(query, data), &receiver.pub);
-	progress_end(&progress);
-	if (receiver.stopped)
-		return false;
-	if (data->n == 0)
-		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there are no rows to fit")));
-	measure_sets(data);
-	return true;
-}
-
-/*
- * The same, given how many rows are expected, or 0; nothing is kept when they do not
- * fit.
- */
-static bool
-load(const char *query, RegressionData *data, const RegressionProblem *problem,
-	 const RegressionOptions *options, int64 expected, bool stops)
-{
-	if (expected > 0 && !regression_data_reserve(data, problem, options, expected, stops))
-		return false;
-	if (load_rows(query, data, problem->intercept, stops))
-		return true;
-	regression_data_free(data);
-	return false;
-}
-
-/*
  * The regression by queries.
  */
 static RegressionReport *
@@ -744,7 +489,7 @@ socrec_fit_regression(PG_FUNCTION_ARGS)
 	int64 expected = PG_GETARG_INT64(ARG_EXPECTED_ROWS);
 	Budget budget;
 	RegressionData data = {.budget = &budget};
-	RegressionReport *report;
+	RegressionReport *report = NULL;
 	Datum result;
 
 	read_arguments(fcinfo, &problem, &options);
@@ -755,18 +500,13 @@ socrec_fit_regression(PG_FUNCTION_ARGS)
 	data.has_offset = problem.offsets;
 	data.has_set = problem.shape.family == REGRESSION_CONDITIONAL;
 	data.has_cluster = options.errors == ERRORS_CLUSTERS;
-	if (execution != IN_QUERIES &&
-		load(query, &data, &problem, &options, expected, execution == WHERE_IT_FITS))
-	{
-		report = regression_data_run(&data, &problem, &options);
-		execution = IN_MEMORY;
-	}
-	else
-	{
+	if (execution != IN_QUERIES)
+		report = regression_in_memory(query, &data, &problem, &options, expected,
+									  execution == WHERE_IT_FITS);
+	execution = report != NULL ? IN_MEMORY : IN_QUERIES;
+	if (report == NULL)
 		report = run_queries(query, &budget, &problem, &options,
 							 PG_GETARG_BOOL(ARG_SHARDED) && !data.has_set);
-		execution = IN_QUERIES;
-	}
 	result = report_datum(fcinfo, &problem, report, executions[execution]);
 	regression_data_free(&data);
 	MemoryContextDelete(budget.context);

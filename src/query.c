@@ -11,6 +11,7 @@
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/numeric.h"
+#include "utils/plancache.h"
 #include "utils/timestamp.h"
 
 #include "query.h"
@@ -63,28 +64,41 @@ socrec_check_query(PG_FUNCTION_ARGS)
 }
 
 /*
- * query_width(text) returns integer: the number of columns of a SELECT, which is
- * analyzed but not run.
+ * The columns of a query, which is analyzed but not run.
+ */
+TupleDesc
+query_describe(const char *query)
+{
+	MemoryContext context = CurrentMemoryContext;
+	MemoryContext old;
+	SPIPlanPtr plan;
+	TupleDesc desc;
+	int code;
+
+	if ((code = SPI_connect()) != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed: %s", SPI_result_code_string(code));
+	plan = SPI_prepare(query, 0, NULL);
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+	old = MemoryContextSwitchTo(context);
+	desc = ((CachedPlanSource *) linitial(SPI_plan_get_plan_sources(plan)))->resultDesc;
+	desc = desc == NULL ? CreateTemplateTupleDesc(0) : CreateTupleDescCopy(desc);
+	MemoryContextSwitchTo(old);
+	SPI_finish();
+	return desc;
+}
+
+/*
+ * query_width(text) returns integer: the number of columns of a SELECT.
  */
 PG_FUNCTION_INFO_V1(socrec_query_width);
 Datum
 socrec_query_width(PG_FUNCTION_ARGS)
 {
 	char *query = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	SPIPlanPtr plan;
-	CachedPlanSource *source;
-	int width;
 
 	query_check(query);
-	if ((width = SPI_connect()) != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed: %s", SPI_result_code_string(width));
-	plan = SPI_prepare(query, 0, NULL);
-	if (plan == NULL)
-		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
-	source = linitial(SPI_plan_get_plan_sources(plan));
-	width = source->resultDesc == NULL ? 0 : source->resultDesc->natts;
-	SPI_finish();
-	PG_RETURN_INT32(width);
+	PG_RETURN_INT32(query_describe(query)->natts);
 }
 
 /*

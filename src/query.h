@@ -5,11 +5,13 @@
 #ifndef QUERY_H
 #define QUERY_H
 
+#include "access/tupdesc.h"
 #include "catalog/pg_type.h"
 #include "datatype/timestamp.h"
 #include "tcop/dest.h"
 
 extern void query_check(const char *query);
+extern TupleDesc query_describe(const char *query);
 extern void query_run(const char *query, DestReceiver *receiver);
 extern void query_ignore(DestReceiver *self);
 

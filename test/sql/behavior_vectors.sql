@@ -115,6 +115,29 @@ SELECT subscript, mean > 0 AS occurs FROM trial.coefficient WHERE term = 'i' ORD
 SELECT metric, cardinality(fold_values), value > 0 AS positive FROM cross_validate(model => 'trial', folds => 3) WHERE metric IN ('n', 'log_loss');
 SELECT drop_model('trial');
 
+-- Rows of which most columns are 0 are kept as such, and give what queries give.
+CREATE VIEW shopper AS SELECT *, 2000 + a + b * b AS year, visitor_id % 3 AS k, CASE visitor_id % 50 WHEN 0 THEN -1 ELSE 0 END::real AS rare,
+    svec(ARRAY[visitor_id % 20, 20 + visitor_id * 7 % 31, 51 + visitor_id / 11 % 17], ARRAY[1, d + 1, 0.5 - e]::real[]) AS basket FROM visitor WHERE visitor_id <= 1000;
+CREATE FUNCTION execution_differences(options jsonb, features text[], family text, target text) RETURNS TABLE (terms bigint, same boolean, same_errors boolean, same_fit boolean)
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM socrec.create_behavior_model('here', 'shopper', target, features, family, options || '{"execution": "memory"}');
+    PERFORM socrec.create_behavior_model('there', 'shopper', target, features, family, options || '{"execution": "query"}');
+    RETURN QUERY EXECUTE 'SELECT count(*), bool_and(coalesce(abs(h.estimate - t.estimate) < 1e-8, h.problem = t.problem) AND abs(h.mean - t.mean) < 1e-9), bool_and(abs(h.std_error - t.std_error) < 1e-8),
+            bool_and(h.problem IS NOT DISTINCT FROM t.problem AND abs(f.log_likelihood - g.log_likelihood) < 1e-7) FROM here.coefficient h JOIN there.coefficient t USING (id), here.fit f, there.fit g';
+    PERFORM socrec.drop_model('here');
+    PERFORM socrec.drop_model('there');
+END
+$$;
+SELECT f, t, o, d.* FROM (VALUES ('logistic', 'buys', '{"l2": 1}'::jsonb), ('logistic', 'buys', '{"l2": 0.5, "std_errors": "robust", "weight": "weight"}'),
+    ('logistic', 'buys', '{"l2": 1, "std_errors": "cluster", "cluster": "k", "offset": "rare"}'), ('logistic', 'buys', '{"l1": 10, "intercept": false}'),
+    ('logistic', 'buys', '{"l2": 2, "standardize": false, "class_weight": {"true": 3}}'), ('multinomial', 'k', '{"l2": 3, "std_errors": "robust"}'), ('multinomial', 'k', '{"l1": 20}')) v(f, t, o),
+    LATERAL execution_differences(o, '{year,c,basket}', f, t) d;
+-- without a penalty, what is a combination of others is the same
+SET client_min_messages = error;
+SELECT d.* FROM execution_differences('{}', '{a,basket}', 'logistic', 'buys') d;
+SET client_min_messages = warning;
+
 -- types: domains, other numbers, arrays that do not begin at 1, arrays and vectors as categories; dropped columns
 CREATE DOMAIN embedding AS real[];
 CREATE DOMAIN narrow AS embedding CHECK (cardinality(VALUE) < 5);
@@ -154,7 +177,14 @@ SELECT create_behavior_model('trial', 'SELECT buys, array_fill(1, ARRAY[10001]) 
 SELECT create_behavior_model('trial', 'SELECT buys, svec(ARRAY[visitor_id * 5, visitor_id * 5 + 1, visitor_id * 5 + 2, visitor_id * 5 + 3], ''{1,1,1,1}'') AS i FROM visitor', 'buys');
 SELECT create_behavior_model('trial', 'SELECT buys, array_fill(a, ARRAY[4001]) AS f FROM visitor WHERE visitor_id < 100', 'buys', options => '{"l1": 1}');
 SET maintenance_work_mem = '1MB';
-SELECT create_behavior_model('trial', 'SELECT buys, svec(ARRAY[visitor_id % 100], ''{1}'') AS i FROM visitor', 'buys', options => '{"execution": "memory", "l2": 1}');
+\set VERBOSITY terse
+SELECT create_behavior_model('trial', 'SELECT buys, array_fill(a, ARRAY[60]) AS f FROM visitor', 'buys', options => '{"execution": "memory", "l2": 1}');
+SELECT create_behavior_model('trial', 'SELECT buys, svec(ARRAY[visitor_id % 100], ''{1}'') AS i FROM visitor, generate_series(1, 8)', 'buys', options => '{"execution": "memory", "l2": 1}');
+\set VERBOSITY default
+SELECT name FROM create_behavior_model('trial', 'SELECT buys, svec(ARRAY[visitor_id % 100], ''{1}'') AS i FROM visitor, generate_series(1, 8)', 'buys', options => '{"l2": 1}');
+SELECT executed, parameters FROM trial.fit;
+SELECT drop_model('trial');
+-- what is not 0 fits where all of it would not
 SELECT name FROM create_behavior_model('trial', 'SELECT buys, svec(ARRAY[visitor_id % 100], ''{1}'') AS i FROM visitor', 'buys', options => '{"l2": 1}');
 RESET maintenance_work_mem;
 SELECT executed, parameters FROM trial.fit;
@@ -168,4 +198,4 @@ SELECT feature_means('{}');
 
 DROP TABLE visitor, history CASCADE;
 DROP DOMAIN narrow, embedding, interest;
-DROP FUNCTION differences;
+DROP FUNCTION differences, execution_differences;
