@@ -271,6 +271,15 @@ test_problems(void)
 	check("state of a fitted column", state[1], COLUMN_FITTED, 0);
 	check("state of a combination", state[3], COLUMN_COLLINEAR, 0);
 	check("state of what decides", state[4], COLUMN_SEPARATED, 0);
+	/* One row, all but certain, keeps it from infinity: 23 exp(-t) = exp(t - 56), about. */
+	data.x[1 * 5 + 4] = -1;
+	data.y[1] = 1;
+	data.offset[1] = 56;
+	problem.offsets = true;
+	(void) regression_fit(&problem, &fit);
+	check("state of what decides but for one row", state[4], COLUMN_FITTED, 0);
+	check("its coefficient", theta[4], 29.5, 0.1);
+	problem.offsets = false;
 	/* An offset that all rows have is taken off the intercept, however high. */
 	make_data(&data, REGRESSION_LOGISTIC, 1, 5);
 	memset(data.offset, 0, sizeof(data.offset));
