@@ -11,7 +11,8 @@
 # (bench/behavior_peer.py).  Prints seconds and processor's seconds of the server's
 # process (of copy the server's share of Python's road) and of Python's, memory that
 # each had as its own, and how far the logarithmic loss of the two models differs.
-# array_score is logistic_score of ten features in an array of reals.
+# array_score is logistic_score of ten features in an array of reals, array_filter a
+# condition on it.  Seconds of the processor are those of one process, without workers.
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -60,12 +61,13 @@ for rows in "$@"; do
         measure score "SELECT sum(socrec_bench_model.score(b)) FROM socrec_bench b"
         measure array_scan "SELECT count(x) FROM socrec_bench_array"
         measure array_score "SELECT count(socrec.logistic_score('{1,2,3,4,5,6,7,8,9,10}'::real[], x)) FROM socrec_bench_array"
+        measure array_filter "SELECT count(*) FROM socrec_bench_array WHERE socrec.logistic_score('{1,2,3,4,5,6,7,8,9,10}'::real[], x) > 0.9"
         measure loss "SELECT socrec.log_loss(y, socrec_bench_model.score(b)) FROM socrec_bench b"
         measure copy "COPY socrec_bench TO PROGRAM 'cat >/dev/null' WITH (FORMAT csv, HEADER)"
         "${PYTHON:-python3}" "$here/behavior_peer.py" socrec_bench "$scratch"
     done
     echo "$rows rows: seconds | processor's seconds | MB"
-    for name in scan create fit score array_scan array_score copy; do
+    for name in scan create fit score array_scan array_score array_filter copy; do
         printf '  %-12s %s | %.0f\n' "$name" "$(medians "$name")" "$(median <"$scratch/$name.memory")"
     done
     for name in copy_out read python_fit predict python; do
