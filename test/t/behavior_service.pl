@@ -27,6 +27,7 @@ sub refused { my ($role, $sql, $error, $test) = @_; like(run_as($role, $sql), qr
 
 # No role but postgres is a superuser; analyst owns the data, the model and the database.
 $node->safe_psql('postgres', q{
+	CREATE ROLE administrator LOGIN SUPERUSER;
 	CREATE ROLE analyst LOGIN;
 	CREATE ROLE deputy LOGIN IN ROLE analyst;
 	CREATE ROLE job LOGIN;
@@ -89,10 +90,10 @@ refused('job', q{CALL socrec.rollback('buying')}, 'must be owner of model buying
 refused('job', q{SELECT socrec.drop_model('buying')}, 'must be owner of model buying', 'nor drops');
 refused('job', q{CREATE OR REPLACE FUNCTION buying.score(target anyelement) RETURNS float8 LANGUAGE sql RETURN 1}, 'permission denied for schema buying', 'nor replaces score');
 refused('job', q{UPDATE buying.coefficient SET estimate = 0}, 'permission denied for table coefficient', 'nor writes estimates');
-works('postgres', 'GRANT analyst TO job', '', 'it becomes a member of the owner');
+works('administrator', 'GRANT analyst TO job', '', 'it becomes a member of the owner');
 works('job', q{CALL socrec.refit('buying'); SELECT version FROM socrec.model WHERE name = 'buying'}, '2', 'and refits');
 works('deputy', q{CALL socrec.rollback('buying'); SELECT version FROM socrec.model WHERE name = 'buying'}, '1', 'as any member rolls back');
-works('postgres', q{CALL socrec.refit('buying'); SELECT version FROM socrec.model WHERE name = 'buying'}, '3', 'so does a superuser');
+works('administrator', q{CALL socrec.refit('buying'); SELECT version FROM socrec.model WHERE name = 'buying'}, '3', 'so does a superuser');
 is($node->safe_psql('shop', q{SELECT count(*) FROM pg_proc WHERE pronamespace = 'buying'::regnamespace AND (prosecdef OR proowner <> 'analyst'::regrole)}), '0',
 	'whoever refits, functions stay the owner\'s, and run as their caller');
 works('analyst', q{BEGIN; CALL socrec.refit('buying'); ROLLBACK; SELECT version FROM socrec.model WHERE name = 'buying'}, '3', 'a refit that is undone was none');
@@ -153,7 +154,7 @@ $expected = run_as('analyst', $answers);
 run_as('analyst', q{CREATE FUNCTION sales.slow(float8) RETURNS float8 LANGUAGE plpgsql COST 10000 AS 'BEGIN PERFORM pg_sleep(0.001); RETURN $1; END'});
 is(run_as('analyst', q{SELECT name FROM socrec.create_behavior_model('slow', 'SELECT sales.slow(a) AS a, c, buys FROM sales.visit WHERE id <= 20', 'buys')}), 'slow', 'a slow model');
 my $former = run_as('analyst', 'SELECT string_agg(c::text, chr(10) ORDER BY id) FROM slow.coefficient c');
-run_as('postgres', q{CREATE OR REPLACE FUNCTION sales.slow(float8) RETURNS float8 LANGUAGE plpgsql COST 10000 AS 'BEGIN PERFORM pg_sleep(10); RETURN $1; END'});
+run_as('administrator', q{CREATE OR REPLACE FUNCTION sales.slow(float8) RETURNS float8 LANGUAGE plpgsql COST 10000 AS 'BEGIN PERFORM pg_sleep(10); RETURN $1; END'});
 my $start = time;
 like(run_as('analyst', q{SET statement_timeout = '300ms'; CALL socrec.refit('slow')}), qr/canceling statement due to statement timeout/, 'a refit runs into a timeout');
 cmp_ok(time - $start, '<', 5, 'soon');
@@ -171,7 +172,7 @@ eval { $refitting->quit };
 is(run_as('analyst', q{SELECT version FROM socrec.model WHERE name = 'slow'}), '1', 'which leaves the former version too');
 
 # Models change hands, and go with their owner.
-run_as('postgres', q{REVOKE analyst FROM job, deputy; REASSIGN OWNED BY analyst TO heir});
+run_as('administrator', q{REVOKE analyst FROM job, deputy; REASSIGN OWNED BY analyst TO heir});
 refused('analyst', q{CALL socrec.refit('buying')}, 'must be owner of model buying', 'who has given a model away refits it no more');
 works('heir', q{CALL socrec.refit('buying'); SELECT owner FROM socrec.models WHERE name = 'buying'}, 'heir', 'the new owner does');
 $node->safe_psql('shop', q{DROP OWNED BY heir CASCADE});
