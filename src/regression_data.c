@@ -17,11 +17,8 @@
 #include "regression_data.h"
 #include "socrec.h"
 
-/* Rows between two looks for interrupts: 10 ms of work at a thousand columns. */
+/* Rows between two looks for interrupts, where rows are not multiplied out. */
 #define POLL_ROWS 256
-
-/* Sums of a pass, beyond which every few rows are some milliseconds. */
-#define POLL_SUMS 1000000
 
 /*
  * Multiply-adds: of a block, a millisecond; of a pass that pays for workers; and what
@@ -404,8 +401,7 @@ add_rows(const RegressionData *data, const double *theta, RegressionPart part, i
 	{
 		int32 n = (int32) Min(REGRESSION_ROWS, to - i);
 
-		if ((i - from) % POLL_ROWS == 0 || blocks * regression_triangle(p) > POLL_SUMS)
-			CHECK_FOR_INTERRUPTS();
+		CHECK_FOR_INTERRUPTS();
 		if (wide && n == REGRESSION_ROWS)
 			sums[SUM_LOSS] +=
 				regression_logistic(part, theta, p, data->x + (Size) i * p, data->y + i,

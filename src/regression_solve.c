@@ -13,12 +13,6 @@
 
 #include "regression_solve.h"
 
-/* Share of a column's variance that those before it leave, below which it is one of them. */
-#define COLLINEAR 1e-9
-
-/* Variance of a standardized column that is but rounding, as of one constant within sets. */
-#define NOTHING 1e-16
-
 /* A step that moves scores no farther is followed by one that does not matter. */
 #define SHORT 1e-4
 
@@ -40,243 +34,6 @@
 /* Iterations of L-BFGS for one of Newton's method that is allowed. */
 #define GRADIENT_STEPS 20
 
-/* Rows of a matrix between two polls: 0.1 s at 4000 columns. */
-#define POLL_ROWS 8
-
-static int32_t
-unknowns(const RegressionProblem *problem)
-{
-	return problem->shape.m * problem->shape.p;
-}
-
-static bool
-is_intercept(const RegressionProblem *problem, int32_t i)
-{
-	return problem->intercept && i % problem->shape.p == 0;
-}
-
-/*
- * The weight of the l2 penalty of unknown i.
- */
-static double
-ridge(const RegressionProblem *problem, int32_t i)
-{
-	double factor = problem->factor[i % problem->shape.p];
-
-	return is_intercept(problem, i) ? 0 : problem->l2 * factor * factor;
-}
-
-static double
-lasso(const RegressionProblem *problem, int32_t i)
-{
-	return is_intercept(problem, i) ? 0 : problem->l1 * problem->factor[i % problem->shape.p];
-}
-
-/*
- * With classes the penalty is that of one vector for each class, the reference
- * included, of which only differences matter: those vectors that differ so and are
- * shortest have the mean 0.  So it does not depend on which class is the reference.
- */
-static double
-class_share(const RegressionProblem *problem)
-{
-	return problem->shape.family == REGRESSION_MULTINOMIAL ? 1.0 / (problem->shape.m + 1) : 0;
-}
-
-/* Put a number in its place among n in rising order. */
-static void
-insert(double *sorted, int32_t n, double value)
-{
-	for (; n > 0 && sorted[n - 1] > value; n--)
-		sorted[n] = sorted[n - 1];
-	sorted[n] = value;
-}
-
-/*
- * Where each class has its vector, probabilities are the same when a number is
- * taken off the coefficients of a column in all of them: take off that which leaves
- * the least penalty.  It is their median or, with l2, that of them and of
- * mean - l1 / l2 (2 i - m) / m, i = 0 ... m (Li and Osher 2009); the middle where
- * there are many, as Friedman, Hastie and Tibshirani's.
- */
-static void
-center_classes(const RegressionProblem *problem, double *theta)
-{
-	int32_t m = problem->shape.m;
-	int32_t p = problem->shape.p;
-	double sorted[2 * REGRESSION_MAX_CLASSES + 1];
-
-	if (problem->shape.family != REGRESSION_SYMMETRIC)
-		return;
-	for (int32_t j = problem->intercept; j < p; j++)
-	{
-		double ratio = problem->l1 / (problem->l2 * problem->factor[j]);
-		double mean = 0;
-		double shift;
-		int32_t n = 0;
-
-		for (int32_t k = 0; k < m; k++)
-		{
-			mean += theta[(size_t) k * p + j] / m;
-			insert(sorted, n++, theta[(size_t) k * p + j]);
-		}
-		for (int32_t i = 0; isfinite(ratio) && i <= m; i++)
-			insert(sorted, n++, mean - ratio * (2 * i - m) / m);
-		shift = (sorted[(n - 1) / 2] + sorted[n / 2]) / 2;
-		for (int32_t k = 0; k < m; k++)
-			theta[(size_t) k * p + j] -= shift;
-	}
-}
-
-/*
- * The derivative of half the l2 penalty with respect to unknown i.
- */
-static double
-ridge_slope(const RegressionProblem *problem, const double *theta, int32_t i)
-{
-	int32_t p = problem->shape.p;
-	double total = 0;
-
-	for (int32_t k = 0; k < problem->shape.m; k++)
-		total += theta[k * p + i % p];
-	return ridge(problem, i) * (theta[i] - total * class_share(problem));
-}
-
-static double
-objective(const RegressionProblem *problem, const double *theta, const double *sums)
-{
-	double value = sums[SUM_LOSS];
-
-	for (int32_t i = 0; i < unknowns(problem); i++)
-	{
-		if (problem->l2 > 0)
-			value += 0.5 * theta[i] * ridge_slope(problem, theta, i);
-		value += lasso(problem, i) * fabs(theta[i]);
-	}
-	return value;
-}
-
-/*
- * The derivative of loss and l2 penalty, downhill; 0 where nothing is fitted.
- */
-static void
-downhill(const RegressionProblem *problem, const RegressionFit *fit, const double *theta,
-		 const double *sums, double *slope)
-{
-	for (int32_t i = 0; i < unknowns(problem); i++)
-		slope[i] = fit->state[i] != COLUMN_FITTED
-					   ? 0
-					   : sums[SUM_GRADIENT + i] - ridge_slope(problem, theta, i);
-}
-
-/*
- * The matrix that blocks are triangles of, both halves of it.
- */
-static void
-fill_blocks(int32_t m, int32_t p, const double *block, double *matrix)
-{
-	size_t q = (size_t) m * p;
-
-	for (int32_t k = 0; k < m; k++)
-		for (int32_t l = 0; l <= k; l++)
-			for (int32_t i = 0; i < p; i++)
-				for (int32_t j = 0; j <= i; j++)
-				{
-					size_t ki = (size_t) k * p + i, kj = (size_t) k * p + j;
-					size_t li = (size_t) l * p + i, lj = (size_t) l * p + j;
-					double value = *block++;
-
-					matrix[ki * q + lj] = matrix[lj * q + ki] = value;
-					matrix[kj * q + li] = matrix[li * q + kj] = value;
-				}
-}
-
-/*
- * The matrix of second derivatives from the blocks of a pass.
- */
-static void
-fill_matrix(const RegressionProblem *problem, const double *sums, double *matrix)
-{
-	int32_t p = problem->shape.p;
-	int32_t q = unknowns(problem);
-
-	fill_blocks(problem->shape.m, p, sums + SUM_GRADIENT + q, matrix);
-	if (problem->l2 > 0)
-		for (int32_t i = 0; i < q; i++)
-			for (int32_t j = i % p; j < q; j += p)
-				matrix[(size_t) i * q + j] += ridge(problem, i) * ((i == j) - class_share(problem));
-}
-
-/*
- * Replace the matrix A, scaled to a diagonal of ones, by its lower factor L:
- * D^-1 A D^-1 = L L', D in scale.  A column that is not fitted, or a combination of
- * those before it, becomes one of the identity; find marks the latter.
- */
-static void
-factorize(const RegressionProblem *problem, RegressionFit *fit, double *scale, bool find)
-{
-	int32_t q = unknowns(problem);
-	double *matrix = fit->matrix;
-
-	for (int32_t i = 0; i < q; i++)
-		scale[i] = matrix[(size_t) i * q + i] > 0 ? sqrt(matrix[(size_t) i * q + i]) : 0;
-	for (int32_t i = 0; i < q; i++)
-	{
-		double *row = matrix + (size_t) i * q;
-		double pivot = 1;
-
-		if (i % POLL_ROWS == 0)
-			problem->poll();
-		for (int32_t j = 0; j < i; j++)
-		{
-			double *other = matrix + (size_t) j * q;
-
-			row[j] =
-				scale[i] == 0 || scale[j] == 0
-					? 0
-					: (row[j] / (scale[i] * scale[j]) - regression_dot(row, other, j)) / other[j];
-			/* The column's own row is the identity's. */
-			if (scale[j] == 0)
-				row[j] = 0;
-		}
-		pivot -= regression_dot(row, row, i);
-		if (find && fit->state[i] == COLUMN_FITTED &&
-			(scale[i] * scale[i] <= NOTHING * fit->sums[SUM_WEIGHT] || pivot < COLLINEAR))
-			fit->state[i] = COLUMN_COLLINEAR;
-		if (fit->state[i] == COLUMN_COLLINEAR || scale[i] == 0 || !(pivot > DBL_EPSILON))
-		{
-			scale[i] = 0;
-			memset(row, 0, i * sizeof(double));
-			pivot = 1;
-		}
-		row[i] = sqrt(pivot);
-	}
-}
-
-/*
- * Solve A x = b given what factorize has made of A; b becomes x.
- */
-static void
-solve(int32_t q, const double *factor, const double *scale, double *b)
-{
-	for (int32_t i = 0; i < q; i++)
-	{
-		double right = scale[i] == 0 ? 0 : b[i] / scale[i];
-
-		b[i] = (right - regression_dot(factor + (size_t) i * q, b, i)) / factor[(size_t) i * q + i];
-	}
-	for (int32_t i = q - 1; i >= 0; i--)
-	{
-		const double *row = factor + (size_t) i * q;
-
-		b[i] /= row[i];
-		for (int32_t j = 0; j < i; j++)
-			b[j] -= b[i] * row[j];
-	}
-	for (int32_t i = 0; i < q; i++)
-		b[i] = scale[i] == 0 ? 0 : b[i] / scale[i];
-}
-
 /*
  * The step that minimizes the quadratic with an l1 penalty, by coordinate descent.
  * slope is where the quadratic goes down from theta, and is lost.  Returns what
@@ -285,7 +42,7 @@ solve(int32_t q, const double *factor, const double *scale, double *b)
 static double
 descend(const RegressionProblem *problem, const RegressionFit *fit, double *slope, double *step)
 {
-	int32_t q = unknowns(problem);
+	int32_t q = regression_unknowns(problem);
 	const double *matrix = fit->matrix;
 	double promise = 0;
 	double largest = DBL_MAX;
@@ -299,7 +56,7 @@ descend(const RegressionProblem *problem, const RegressionFit *fit, double *slop
 		{
 			const double *row = matrix + (size_t) i * q;
 			double old = fit->theta[i] + step[i];
-			double threshold = lasso(problem, i);
+			double threshold = regression_lasso(problem, i);
 			double z = slope[i] + row[i] * old;
 			double new = 0;
 			double change;
@@ -331,8 +88,8 @@ step_length(const RegressionProblem *problem, const RegressionFit *fit, const do
 {
 	double length = 0;
 
-	for (int32_t i = 0; i < unknowns(problem); i++)
-		if (fit->state[i] == COLUMN_FITTED && !is_intercept(problem, i))
+	for (int32_t i = 0; i < regression_unknowns(problem); i++)
+		if (fit->state[i] == COLUMN_FITTED && !regression_is_intercept(problem, i))
 			length = fmax(length, fabs(step[i]) * problem->reach[i % problem->shape.p]);
 	return length;
 }
@@ -347,8 +104,8 @@ static bool
 take_step(const RegressionProblem *problem, RegressionFit *fit, double *step, RegressionPart part,
 		  double *theta)
 {
-	int32_t q = unknowns(problem);
-	double before = objective(problem, fit->theta, fit->sums);
+	int32_t q = regression_unknowns(problem);
+	double before = regression_objective(problem, fit->theta, fit->sums);
 
 	for (int halving = 0; halving < MAX_HALVINGS; halving++)
 	{
@@ -360,7 +117,7 @@ take_step(const RegressionProblem *problem, RegressionFit *fit, double *step, Re
 			theta[i] = fit->theta[i] + step[i];
 		problem->pass(problem->argument, theta, part, fit->trial);
 		fit->passes++;
-		after = objective(problem, theta, fit->trial);
+		after = regression_objective(problem, theta, fit->trial);
 		if (after <= before + 1e-11 * fabs(before))
 		{
 			memcpy(fit->theta, theta, q * sizeof(double));
@@ -392,7 +149,7 @@ is_complete(const RegressionFit *fit)
 static bool
 leads_away(const RegressionProblem *problem, RegressionFit *fit, double *step, double *theta)
 {
-	int32_t q = unknowns(problem);
+	int32_t q = regression_unknowns(problem);
 	double length = step_length(problem, fit, step);
 
 	if (problem->l1 > 0 || problem->l2 > 0 || !(length > MOVES))
@@ -417,10 +174,10 @@ leads_away(const RegressionProblem *problem, RegressionFit *fit, double *step, d
 static void
 mark_separated(const RegressionProblem *problem, RegressionFit *fit, const double *step)
 {
-	for (int32_t i = 0; i < unknowns(problem); i++)
+	for (int32_t i = 0; i < regression_unknowns(problem); i++)
 		if (fit->state[i] == COLUMN_FITTED)
 		{
-			if (!is_intercept(problem, i) &&
+			if (!regression_is_intercept(problem, i) &&
 				fabs(step[i]) * problem->reach[i % problem->shape.p] > REGRESSION_SEPARATED)
 				fit->state[i] = COLUMN_SEPARATED;
 			else if (is_complete(fit))
@@ -454,7 +211,7 @@ is_last(const RegressionProblem *problem, RegressionFit *fit, double *step, doub
 void
 regression_newton(const RegressionProblem *problem, RegressionFit *fit)
 {
-	int32_t q = unknowns(problem);
+	int32_t q = regression_unknowns(problem);
 	double *step = fit->work;
 	double *slope = fit->work + q;
 	double *scale = fit->work + 2 * (size_t) q;
@@ -466,21 +223,21 @@ regression_newton(const RegressionProblem *problem, RegressionFit *fit)
 	while (!fit->converged && moved && fit->iterations < problem->max_iterations)
 	{
 		fit->iterations++;
-		downhill(problem, fit, fit->theta, fit->sums, slope);
-		fill_matrix(problem, fit->sums, fit->matrix);
+		regression_downhill(problem, fit, fit->theta, fit->sums, slope);
+		regression_fill_matrix(problem, fit->sums, fit->matrix);
 		if (problem->l1 > 0)
 			fit->decrement = descend(problem, fit, slope, step);
 		else
 		{
-			factorize(problem, fit, scale, false);
+			regression_factorize(problem, fit, scale, false);
 			memcpy(step, slope, q * sizeof(double));
-			solve(q, fit->matrix, scale, step);
+			regression_substitute(q, fit->matrix, scale, step);
 			fit->decrement = regression_dot(step, slope, q);
 		}
 		if (!isfinite(fit->decrement))
 			break;
 		moved = take_step(problem, fit, step, REGRESSION_CURVATURE, theta);
-		center_classes(problem, fit->theta);
+		regression_center_classes(problem, fit->theta);
 		/* What is left after a step is of the order of its square.  Of rare outcomes rows say
 		 * little. */
 		fit->converged = is_last(problem, fit, step, before, theta);
@@ -536,7 +293,7 @@ quasi_newton(int32_t q, const double *changes, const double *slopes, int32_t cou
 static void
 regression_lbfgs(const RegressionProblem *problem, RegressionFit *fit)
 {
-	int32_t q = unknowns(problem);
+	int32_t q = regression_unknowns(problem);
 	double *changes = fit->matrix;
 	double *slopes = fit->matrix + (size_t) MEMORY * q;
 	double *step = fit->work;
@@ -545,7 +302,7 @@ regression_lbfgs(const RegressionProblem *problem, RegressionFit *fit)
 	int32_t count = 0;
 
 	fit->converged = false;
-	downhill(problem, fit, fit->theta, fit->sums, slope);
+	regression_downhill(problem, fit, fit->theta, fit->sums, slope);
 	while (fit->iterations < GRADIENT_STEPS * problem->max_iterations)
 	{
 		double *change = changes + (size_t) (count % MEMORY) * q;
@@ -567,7 +324,7 @@ regression_lbfgs(const RegressionProblem *problem, RegressionFit *fit)
 		memcpy(turn, slope, q * sizeof(double));
 		if (!take_step(problem, fit, step, REGRESSION_GRADIENT, theta))
 			break;
-		downhill(problem, fit, fit->theta, fit->sums, slope);
+		regression_downhill(problem, fit, fit->theta, fit->sums, slope);
 		for (int32_t i = 0; i < q; i++)
 		{
 			change[i] = fit->theta[i] - change[i];
@@ -673,7 +430,7 @@ start_offsets(const RegressionProblem *problem, RegressionFit *fit)
 bool
 regression_start(const RegressionProblem *problem, RegressionFit *fit)
 {
-	int32_t q = unknowns(problem);
+	int32_t q = regression_unknowns(problem);
 	bool newton = regression_uses_newton(problem);
 	bool dependent = regression_has_curvature(problem) && problem->l1 == 0 && problem->l2 == 0;
 	RegressionPart part = newton ? REGRESSION_CURVATURE : REGRESSION_GRADIENT;
@@ -694,7 +451,7 @@ regression_start(const RegressionProblem *problem, RegressionFit *fit)
 	if (problem->intercept && problem->offsets)
 	{
 		for (int32_t i = 0; i < q; i++)
-			fit->state[i] = is_intercept(problem, i) ? COLUMN_FITTED : COLUMN_COLLINEAR;
+			fit->state[i] = regression_is_intercept(problem, i) ? COLUMN_FITTED : COLUMN_COLLINEAR;
 		minimize(problem, fit);
 		memset(fit->state, COLUMN_FITTED, q);
 		fit->null_loss = fit->sums[SUM_LOSS];
@@ -704,8 +461,8 @@ regression_start(const RegressionProblem *problem, RegressionFit *fit)
 	{
 		if (!newton)
 			pass(problem, fit, REGRESSION_CURVATURE);
-		fill_matrix(problem, fit->sums, fit->matrix);
-		factorize(problem, fit, fit->work, true);
+		regression_fill_matrix(problem, fit->sums, fit->matrix);
+		regression_factorize(problem, fit, fit->work, true);
 	}
 	return true;
 }
@@ -733,20 +490,20 @@ regression_fit(const RegressionProblem *problem, RegressionFit *fit)
 void
 regression_covariance(const RegressionProblem *problem, RegressionFit *fit)
 {
-	int32_t q = unknowns(problem);
+	int32_t q = regression_unknowns(problem);
 	double *matrix = fit->matrix;
 	double *scale = fit->work;
 	double *column = fit->work + q;
 
-	fill_matrix(problem, fit->sums, matrix);
-	factorize(problem, fit, scale, false);
+	regression_fill_matrix(problem, fit->sums, matrix);
+	regression_factorize(problem, fit, scale, false);
 	/* L becomes its inverse: row by row, from the rows above. */
 	for (int32_t i = 0; i < q; i++)
 	{
 		double *row = matrix + (size_t) i * q;
 		double pivot = row[i];
 
-		if (i % POLL_ROWS == 0)
+		if (i % REGRESSION_POLL_ROWS == 0)
 			problem->poll();
 		memset(column, 0, (i + 1) * sizeof(double));
 		for (int32_t k = 0; k < i; k++)
@@ -765,7 +522,7 @@ regression_covariance(const RegressionProblem *problem, RegressionFit *fit)
 	for (int32_t i = 0; i < q; i++)
 	{
 		memset(column, 0, q * sizeof(double));
-		if (i % POLL_ROWS == 0)
+		if (i % REGRESSION_POLL_ROWS == 0)
 			problem->poll();
 		for (int32_t k = i; k < q; k++)
 		{
@@ -794,15 +551,15 @@ void
 regression_sandwich(const RegressionProblem *problem, RegressionFit *fit, int32_t m, int32_t p,
 					const double *blocks, double *meat, double *result)
 {
-	int32_t q = unknowns(problem);
+	int32_t q = regression_unknowns(problem);
 	double *row = fit->work;
 
-	fill_blocks(m, p, blocks, meat);
+	regression_fill_blocks(m, p, blocks, meat);
 	for (int32_t i = 0; i < q; i++)
 	{
 		const double *left = fit->matrix + (size_t) i * q;
 
-		if (i % POLL_ROWS == 0)
+		if (i % REGRESSION_POLL_ROWS == 0)
 			problem->poll();
 		for (int32_t j = 0; j < q; j++)
 			row[j] = regression_dot(left, meat + (size_t) j * q, q);
@@ -821,7 +578,7 @@ regression_sandwich(const RegressionProblem *problem, RegressionFit *fit, int32_
 double
 regression_condition(const RegressionProblem *problem, RegressionFit *fit)
 {
-	int32_t q = unknowns(problem);
+	int32_t q = regression_unknowns(problem);
 	double *scale = fit->work;
 	double *vector = fit->work + q;
 	double *next = fit->work + 2 * (size_t) q;
@@ -829,9 +586,9 @@ regression_condition(const RegressionProblem *problem, RegressionFit *fit)
 
 	for (int inverse = 0; inverse < 2; inverse++)
 	{
-		fill_matrix(problem, fit->sums, fit->matrix);
+		regression_fill_matrix(problem, fit->sums, fit->matrix);
 		if (inverse)
-			factorize(problem, fit, scale, false);
+			regression_factorize(problem, fit, scale, false);
 		for (int32_t i = 0; i < q; i++)
 		{
 			double diagonal = fit->matrix[(size_t) i * q + i];
@@ -856,7 +613,7 @@ regression_condition(const RegressionProblem *problem, RegressionFit *fit)
 			}
 			if (inverse)
 			{
-				solve(q, fit->matrix, scale, next);
+				regression_substitute(q, fit->matrix, scale, next);
 				memcpy(vector, next, q * sizeof(double));
 			}
 			else
@@ -882,10 +639,10 @@ regression_gradient_norm(const RegressionProblem *problem, const RegressionFit *
 	double largest = 0;
 	double *slope = fit->work;
 
-	downhill(problem, fit, fit->theta, fit->sums, slope);
-	for (int32_t i = 0; i < unknowns(problem); i++)
+	regression_downhill(problem, fit, fit->theta, fit->sums, slope);
+	for (int32_t i = 0; i < regression_unknowns(problem); i++)
 	{
-		double threshold = lasso(problem, i);
+		double threshold = regression_lasso(problem, i);
 		double value = fit->theta[i] == 0 ? fmax(fabs(slope[i]) - threshold, 0)
 										  : fabs(slope[i] - copysign(threshold, fit->theta[i]));
 

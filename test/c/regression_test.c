@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "regression.h"
+#include "regression_objective.h"
 #include "regression_solve.h"
 
 #define MAX_P 12
