@@ -183,7 +183,7 @@ foreach my $model ('visited', 'visitors')
     }
     # One session, one plan, two roles.
     works(
-        'postgres', qq{
+        'administrator', qq{
         PREPARE seen AS SELECT max(user_id) FROM $model.recommendations;
         SET ROLE alice; EXECUTE seen; EXECUTE seen; SET ROLE reader; EXECUTE seen; EXECUTE seen;
         SET ROLE alice; EXECUTE seen},
