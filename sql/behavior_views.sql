@@ -35,6 +35,7 @@ BEGIN ATOMIC
         'CREATE TABLE %1$I.path (
             step integer, l1 float8, log_likelihood float8, nonzero integer, class text, term text, level text, subscript bigint, estimate float8)',
         'COMMENT ON TABLE %1$I.path IS ''estimates along falling l1 penalties, with option path''',
+        'COMMENT ON COLUMN %1$I.path.nonzero IS ''terms that are left in the step, intercepts not counted''',
         'CREATE TABLE %1$I.version (
             version integer PRIMARY KEY, fitted_at timestamptz NOT NULL, fit_duration interval,
             rating_count bigint, user_count bigint, item_count bigint, replaced_at timestamptz, kept boolean NOT NULL DEFAULT false,
@@ -143,12 +144,13 @@ BEGIN
             $2.iterations, $2.passes, $2.converged, $2.gradient_norm, $2.condition_number, $2.executed)', m.name)
         USING m, f, fitted;
     EXECUTE format('INSERT INTO %I.path
-            SELECT s.step, s.l1, s.log_likelihood, sum((e.estimate <> 0)::integer) OVER (PARTITION BY s.step), ($6)[(i.id - 1) / $7 + 1], t.term, t.level, t.subscript, e.estimate
+            SELECT s.step, s.l1, s.log_likelihood, count(*) FILTER (WHERE e.estimate <> 0 AND (t.n > 1 OR NOT $10)) OVER (PARTITION BY s.step), ($6)[(i.id - 1) / $7 + 1], t.term, t.level, t.subscript, e.estimate
             FROM ROWS FROM (unnest($3), unnest($4)) WITH ORDINALITY s(l1, log_likelihood, step)
                 CROSS JOIN generate_series(1, $8) i(id)
                 JOIN unnest($1, $2, $9) WITH ORDINALITY t(term, level, subscript, n) ON t.n = (i.id - 1) %% $7 + 1
                 CROSS JOIN LATERAL (SELECT ($5)[(s.step - 1) * $8 + i.id]) e(estimate)', m.name)
-        USING f.terms, f.levels, f.path_l1, f.path_log_likelihood, f.path_estimates, classes, p, cardinality(f.estimates), f.subscripts;
+        USING f.terms, f.levels, f.path_l1, f.path_log_likelihood, f.path_estimates, classes, p, cardinality(f.estimates), f.subscripts,
+            socrec.behavior_has_intercept(m);
     PERFORM socrec.execute_all(socrec.behavior_function_statements(m, socrec.fitted_scorer(m, f)));
 END
 $$;

@@ -410,8 +410,9 @@ socrec_logistic_regression_accumulate(PG_FUNCTION_ARGS)
 			PG_RETURN_NULL();
 		PG_RETURN_POINTER(rows);
 	}
-	from = array_numbers(array, 1, "x");
-	p = ARR_DIMS(array)[0];
+	/* Without columns it is the share of y. */
+	p = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+	from = p == 0 ? NULL : array_numbers(array, 1, "x");
 	if (rows == NULL)
 		rows = start_rows(context, p, l2);
 	if (p != rows->data.shape.p - 1)

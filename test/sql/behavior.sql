@@ -30,6 +30,8 @@ FROM (SELECT logistic_regression(buys, ARRAY[a, b], weight, 0) AS m FROM visitor
 SELECT logistic_regression(true, ARRAY[1.0]::float8[]) FROM generate_series(1, 3);
 SELECT logistic_regression(true, ARRAY[1.0]::float8[]) WHERE false;
 SELECT logistic_regression(y, x) FROM (VALUES (true, NULL::float8[]), (NULL, '{1}'), (false, '{NULL}')) v(y, x);
+-- without columns: the log-odds of the share
+SELECT (m).intercept, (m).weights, (m).log_likelihood = (m).null_log_likelihood AS null_model FROM (SELECT logistic_regression(n <= 2, '{}') AS m FROM generate_series(1, 6) n) s;
 -- a column that others make up, one that is constant, and one that decides
 SELECT (logistic_regression(buys, ARRAY[a, 2 * a + 1, 7, b])).weights FROM visitor;
 SELECT (logistic_regression(a > 0, ARRAY[a, b])).std_errors FROM visitor;
