@@ -298,34 +298,15 @@ query_moments(void *argument, double *mean, double *square)
 }
 
 /*
- * The place of a word in a list.
- */
-static int
-choose(const char *what, const char *word, const char *const *words, int n)
-{
-	StringInfoData list;
-
-	for (int i = 0; i < n; i++)
-		if (strcmp(word, words[i]) == 0)
-			return i;
-	initStringInfo(&list);
-	for (int i = 0; i < n; i++)
-		appendStringInfo(&list, "%s%s", i > 0 ? ", " : "", words[i]);
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown %s \"%s\"", what, word),
-			 errhint("Use one of: %s.", list.data)));
-}
-
-/*
  * Which standard errors: those that cost little, unless others are asked for.
  */
 static void
 read_errors(FunctionCallInfo fcinfo, RegressionProblem *problem, RegressionOptions *options)
 {
-	static const char *const words[] = {"model", "robust", "cluster", "none", "auto"};
+	static const char *const words[] = {"model", "robust", "cluster", "none", "auto", NULL};
 	int64 q = (int64) problem->shape.m * problem->shape.p;
-	int word = choose("kind of standard errors", text_to_cstring(PG_GETARG_TEXT_PP(ARG_ERRORS)),
-					  words, lengthof(words));
+	int word = choice_argument("kind of standard errors",
+							   text_to_cstring(PG_GETARG_TEXT_PP(ARG_ERRORS)), words);
 
 	if (word > ERRORS_NONE)
 		word = q > REGRESSION_MAX_NEWTON ? ERRORS_NONE : ERRORS_MODEL;
@@ -345,12 +326,12 @@ read_errors(FunctionCallInfo fcinfo, RegressionProblem *problem, RegressionOptio
 static void
 read_arguments(FunctionCallInfo fcinfo, RegressionProblem *problem, RegressionOptions *options)
 {
-	static const char *const families[] = {"logistic", "multinomial", "conditional"};
+	static const char *const families[] = {"logistic", "multinomial", "conditional", NULL};
 	int32 features = PG_GETARG_INT32(ARG_FEATURES);
 	int32 classes = PG_GETARG_INT32(ARG_CLASSES);
 
-	problem->shape.family = choose("family", text_to_cstring(PG_GETARG_TEXT_PP(ARG_FAMILY)),
-								   families, lengthof(families));
+	problem->shape.family =
+		choice_argument("family", text_to_cstring(PG_GETARG_TEXT_PP(ARG_FAMILY)), families);
 	problem->shape.m = problem->shape.family == REGRESSION_MULTINOMIAL ? classes - 1 : 1;
 	if (problem->shape.m < 1 || classes > REGRESSION_MAX_CLASSES)
 		invalid_argument("a target of %d classes is not between 2 and %d", classes,
@@ -480,12 +461,12 @@ PG_FUNCTION_INFO_V1(socrec_fit_regression);
 Datum
 socrec_fit_regression(PG_FUNCTION_ARGS)
 {
-	static const char *const executions[] = {"memory", "query", "auto"};
+	static const char *const executions[] = {"memory", "query", "auto", NULL};
 	const char *query = text_to_cstring(PG_GETARG_TEXT_PP(ARG_QUERY));
 	RegressionProblem problem = {0};
 	RegressionOptions options = {0};
-	int execution = choose("execution", text_to_cstring(PG_GETARG_TEXT_PP(ARG_EXECUTION)),
-						   executions, lengthof(executions));
+	int execution =
+		choice_argument("execution", text_to_cstring(PG_GETARG_TEXT_PP(ARG_EXECUTION)), executions);
 	int64 expected = PG_GETARG_INT64(ARG_EXPECTED_ROWS);
 	Budget budget;
 	RegressionData data = {.budget = &budget};

@@ -15,14 +15,12 @@
 
 #include "access/htup_details.h"
 #include "access/tupmacs.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "common/shortest_dec.h"
 #include "funcapi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/syscache.h"
 #include "utils/typcache.h"
 
 #include "query.h"
@@ -226,13 +224,6 @@ get_reader(FunctionCallInfo fcinfo, int argument)
 	return reader;
 }
 
-static bool
-is_svec(Oid type)
-{
-	return type == GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("svec"),
-								   ObjectIdGetDatum(get_namespace_oid("socrec", true)));
-}
-
 /*
  * Can a value of this type be written as one of the levels?  Of numbers and booleans
  * it is easy to say.
@@ -286,7 +277,7 @@ match_type(RowReader *reader, TermColumn *column, Oid type)
 							format_type_be(type)),
 					 errhint("The model was fitted on numbers: cast the column, NULL as well.")));
 	}
-	else if (!is_svec(column->type))
+	else if (column->type != svec_type())
 	{
 		column->element = get_element_type(column->type);
 		if (OidIsValid(column->element))

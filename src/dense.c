@@ -35,7 +35,6 @@ typedef struct FeatureReceiver
 	DestReceiver pub;
 	Features *features;
 	Progress *progress;
-	Oid svec_type;
 	bool impute; /* a missing number becomes the column's mean; else its row is skipped */
 	bool key_by_value;
 	int16 key_length;
@@ -206,7 +205,7 @@ start_rows(DestReceiver *self, int operation, TupleDesc desc)
 	features->key_type = getBaseType(TupleDescAttr(desc, 0)->atttypid);
 	get_typlenbyval(features->key_type, &receiver->key_length, &receiver->key_by_value);
 	receiver->sparse =
-		desc->natts == 2 && getBaseType(TupleDescAttr(desc, 1)->atttypid) == receiver->svec_type;
+		desc->natts == 2 && getBaseType(TupleDescAttr(desc, 1)->atttypid) == svec_type();
 	features->d = receiver->sparse ? 0 : desc->natts - 1;
 	receiver->types = MemoryContextAlloc(context, desc->natts * sizeof(Oid));
 	receiver->names = MemoryContextAlloc(context, desc->natts * sizeof(char *));
@@ -340,7 +339,7 @@ describe(Features *features, const double *values)
  * maintenance_work_mem.
  */
 Features *
-features_load(const char *query, Oid svec_type, bool impute, bool standardize, const char *task,
+features_load(const char *query, bool impute, bool standardize, const char *task,
 			  Progress *progress)
 {
 	Budget budget;
@@ -356,7 +355,6 @@ features_load(const char *query, Oid svec_type, bool impute, bool standardize, c
 	features->budget = budget;
 	receiver.features = features;
 	receiver.progress = progress;
-	receiver.svec_type = svec_type;
 	receiver.impute = impute;
 	query_run(query, &receiver.pub);
 	if (receiver.sparse)

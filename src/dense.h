@@ -34,8 +34,8 @@ typedef struct Features
 	FeatureKey *skipped;
 } Features;
 
-extern Features *features_load(const char *query, Oid svec_type, bool impute, bool standardize,
-							   const char *task, Progress *progress);
+extern Features *features_load(const char *query, bool impute, bool standardize, const char *task,
+							   Progress *progress);
 extern void features_free(Features *features);
 
 #endif /* DENSE_H */

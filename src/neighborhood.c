@@ -9,7 +9,6 @@
 
 #include <math.h>
 
-#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "optimizer/optimizer.h"
 #include "utils/memutils.h"
@@ -32,27 +31,6 @@
 
 /* Additions that are worth parallel workers, which take some 10 ms to start. */
 #define PARALLEL_WORK 20e6
-
-/*
- * The position of a word in a list of choices ending with NULL, or an error
- * that names them all.
- */
-static int
-parse_choice(const char *what, const char *word, const char *const *choices)
-{
-	StringInfoData list;
-
-	initStringInfo(&list);
-	for (int i = 0; choices[i] != NULL; i++)
-	{
-		if (strcmp(word, choices[i]) == 0)
-			return i;
-		appendStringInfo(&list, "%s%s", i == 0 ? "" : ", ", choices[i]);
-	}
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown %s \"%s\"", what, word),
-			 errhint("Use one of: %s.", list.data)));
-}
 
 static double
 nonnegative(double value, const char *name)
@@ -116,12 +94,13 @@ neighborhood_options(const NeighborArguments *given, bool users)
 	int similarity;
 
 	options.knn = knn_options(given);
-	options.centering = parse_choice("center", given->center, users ? user_centers : item_centers);
-	options.weighting = parse_choice("weighting", given->weighting, weightings);
+	options.centering =
+		choice_argument("center", given->center, users ? user_centers : item_centers);
+	options.weighting = choice_argument("weighting", given->weighting, weightings);
 	if (options.weighting != WEIGHT_NONE && options.centering != CENTER_NONE)
 		invalid_argument("weighting and center cannot be combined");
 
-	similarity = parse_choice("similarity", given->similarity, similarities);
+	similarity = choice_argument("similarity", given->similarity, similarities);
 	if (similarity <= KNN_CONDITIONAL)
 		options.knn.similarity = similarity;
 	else

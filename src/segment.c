@@ -15,7 +15,6 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/syscache.h"
 #include "utils/tuplestore.h"
 
 #include "dense.h"
@@ -79,19 +78,6 @@ integer_argument(FunctionCallInfo fcinfo, int argument, const char *name, int32 
 	if (value < least || value > most)
 		invalid_argument("%s must be between %d and %d, not %d", name, least, most, value);
 	return value;
-}
-
-/*
- * What the nulls argument says: are missing numbers replaced?
- */
-static bool
-imputes(const char *word)
-{
-	if (strcmp(word, "skip") != 0 && strcmp(word, "mean") != 0)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("unknown treatment of nulls \"%s\"", word),
-						errhint("Use one of: skip, mean.")));
-	return strcmp(word, "mean") == 0;
 }
 
 static KmeansWorkspace
@@ -260,6 +246,7 @@ PG_FUNCTION_INFO_V1(socrec_kmeans);
 Datum
 socrec_kmeans(PG_FUNCTION_ARGS)
 {
+	static const char *const nulls[] = {"skip", "mean", NULL};
 	ReturnSetInfo *out = (ReturnSetInfo *) fcinfo->resultinfo;
 	Progress progress;
 	pg_prng_state random;
@@ -273,7 +260,6 @@ socrec_kmeans(PG_FUNCTION_ARGS)
 	bool standardize;
 	bool impute;
 	int32 sample;
-	Oid svec_type;
 	Oid key_type;
 
 	for (int arg = 0; arg < PG_NARGS(); arg++)
@@ -289,19 +275,18 @@ socrec_kmeans(PG_FUNCTION_ARGS)
 		invalid_argument("tolerance must be a finite number of at least 0, not %g",
 						 options.tolerance);
 	standardize = PG_GETARG_BOOL(ARG_STANDARDIZE);
-	impute = imputes(text_to_cstring(PG_GETARG_TEXT_PP(ARG_NULLS)));
+	impute = choice_argument("treatment of nulls", text_to_cstring(PG_GETARG_TEXT_PP(ARG_NULLS)),
+							 nulls) == 1;
 	sample = integer_argument(fcinfo, ARG_SILHOUETTE_SAMPLE, "silhouette_sample", 0, MAX_SAMPLE);
 	pg_prng_seed(&random, (uint64) PG_GETARG_INT64(ARG_SEED));
-	svec_type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("svec"),
-								ObjectIdGetDatum(get_func_namespace(fcinfo->flinfo->fn_oid)));
 	InitMaterializedSRF(fcinfo, 0);
 	key_type = TupleDescAttr(out->setDesc, 0)->atttypid;
 
 	progress_start(&progress, "k-means");
 	PG_TRY();
 	{
-		features = features_load(text_to_cstring(PG_GETARG_TEXT_PP(ARG_QUERY)), svec_type, impute,
-								 standardize, "k-means", &progress);
+		features = features_load(text_to_cstring(PG_GETARG_TEXT_PP(ARG_QUERY)), impute, standardize,
+								 "k-means", &progress);
 		if (features->key_type != getBaseType(key_type))
 			ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
 							errmsg("the query's key is of type %s, not %s",

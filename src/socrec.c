@@ -1,10 +1,11 @@
 /*
  * socrec.c
- *		The module itself, and what its long-running functions share.
+ *		The module itself, and what functions share: words as arguments, and progress.
  */
 #include "postgres.h"
 
 #include "access/parallel.h"
+#include "lib/stringinfo.h"
 #include "utils/backend_status.h"
 #include "utils/guc.h"
 #include "utils/timestamp.h"
@@ -21,6 +22,27 @@ _PG_init(void)
 {
 	if (IsParallelWorker())
 		linear_forbid_threads();
+}
+
+/*
+ * The place of a word in a list of choices that ends with NULL, or an error that names
+ * them all.
+ */
+int
+choice_argument(const char *what, const char *word, const char *const *choices)
+{
+	StringInfoData list;
+
+	initStringInfo(&list);
+	for (int i = 0; choices[i] != NULL; i++)
+	{
+		if (strcmp(word, choices[i]) == 0)
+			return i;
+		appendStringInfo(&list, "%s%s", i == 0 ? "" : ", ", choices[i]);
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown %s \"%s\"", what, word),
+			 errhint("Use one of: %s.", list.data)));
 }
 
 void

@@ -37,6 +37,7 @@ floor_divide(int64 value, int64 divisor)
 	return value / divisor - (value % divisor < 0);
 }
 
+extern int choice_argument(const char *what, const char *word, const char *const *choices);
 extern void progress_start(Progress *progress, const char *what);
 extern void progress_report(Progress *progress, const char *format, ...) pg_attribute_printf(2, 3);
 extern void progress_end(Progress *progress);

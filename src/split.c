@@ -35,17 +35,6 @@ static const char *const split_names[] = {
 
 const char *const split_part_names[] = {"train", "test", "profile"};
 
-static SplitKind
-parse_split(const char *word)
-{
-	for (int i = 0; split_names[i] != NULL; i++)
-		if (strcmp(word, split_names[i]) == 0)
-			return i;
-	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown split \"%s\"", word),
-					errhint("Use one of: global_time, random, leave_last_out, user_k_fold, "
-							"strong_generalization.")));
-}
-
 /*
  * Folds, when the split has them; 1 is a single test side.
  */
@@ -84,7 +73,7 @@ split_arguments(FunctionCallInfo fcinfo, int first)
 	if (PG_ARGISNULL(first) || PG_ARGISNULL(first + 4))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 						errmsg("split and seed must not be null")));
-	options.kind = parse_split(text_to_cstring(PG_GETARG_TEXT_PP(first)));
+	options.kind = choice_argument("split", text_to_cstring(PG_GETARG_TEXT_PP(first)), split_names);
 	options.folds = parse_folds(fcinfo, first + 2, options.kind);
 	options.seed = (uint64) PG_GETARG_INT64(first + 4);
 	by_user = options.kind != SPLIT_GLOBAL_TIME && options.kind != SPLIT_RANDOM;

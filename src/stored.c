@@ -9,12 +9,10 @@
 #include <math.h>
 
 #include "access/htup_details.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/syscache.h"
 
 #include "query.h"
 #include "stored.h"
@@ -101,8 +99,7 @@ static void
 start_side(DestReceiver *self, int operation, TupleDesc desc)
 {
 	SideReceiver *receiver = (SideReceiver *) self;
-	Oid svec = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("svec"),
-							   ObjectIdGetDatum(LookupExplicitNamespace("socrec", false)));
+	Oid svec = svec_type();
 	const Oid types[] = {INT4OID, INT4OID, FLOAT8OID, FLOAT8OID, svec, svec};
 
 	stored_check_columns(desc, 1, types, Min(Max(desc->natts - 1, 4), lengthof(types)));

@@ -11,6 +11,8 @@
 
 #include <math.h>
 
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
 #include "common/int.h"
 #include "common/shortest_dec.h"
 #include "lib/stringinfo.h"
@@ -21,6 +23,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
+#include "utils/syscache.h"
 
 #include "socrec.h"
 #include "svec.h"
@@ -44,6 +47,13 @@
 
 /* Excerpts of the input in error messages are cut to so many bytes. */
 #define EXCERPT_LENGTH 32
+
+Oid
+svec_type(void)
+{
+	return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("svec"),
+						   ObjectIdGetDatum(get_namespace_oid("socrec", true)));
+}
 
 #ifdef USE_ASSERT_CHECKING
 void

@@ -103,6 +103,8 @@ svec_is_narrow_id(int64 id)
 	return id >= PG_INT32_MIN && id <= PG_INT32_MAX;
 }
 
+extern Oid svec_type(void);
+
 /*
  * Everything that the format promises, in builds with assertions.
  */
