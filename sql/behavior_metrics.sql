@@ -8,6 +8,16 @@
 -- of it; as a literal, as the planner takes a number that is to be cast for an offset
 -- that parallel workers could not share.
 
+-- One more column, or argument: the weight of a row, with option weight.
+CREATE FUNCTION outcome_weight(m model, alias text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT CASE WHEN m.options -> 'weight' <> 'null' THEN format(', %s.weight', alias) ELSE '' END;
+END;
+
+COMMENT ON FUNCTION outcome_weight IS 'the weight of an outcome of a behavior model as one more column';
+
 -- The query of every row of the sample with what happened and what is predicted.
 -- Probability is an expression over a row s; of family multinomial it is an array in the
 -- order of classes, an expression as well.  The row has held_out, a hash of all columns,
@@ -30,7 +40,7 @@ BEGIN ATOMIC
             ELSE format('%I.sample', m.name) END,
         behavior_outcome(m), probability, m.target_column, condition, m.options ->> 'choice_set', classes,
         coalesce(', s.' || quote_ident(m.options ->> 'weight') || '::float8 AS weight', ''),
-        CASE WHEN m.options -> 'weight' <> 'null' THEN ', p.weight' ELSE '' END);
+        outcome_weight(m, 'p'));
 END;
 
 COMMENT ON FUNCTION prediction_query IS 'the query of what happened and what is predicted, of the rows of a behavior model';
@@ -54,9 +64,8 @@ BEGIN ATOMIC
             FROM (SELECT q.held_out, q.actual, q.predicted, unnest(%2$s) AS class, unnest(q.probabilities) AS probability%7$s FROM (%1$s) q) p
             WHERE true%4$s' END,
         predictions, classes, w.p, w.condition, CASE WHEN w.p <> '' THEN ', max(q.weight) FILTER (WHERE q.actual) OVER w AS weight' ELSE '' END,
-        m.options ->> 'choice_set', CASE WHEN w.p <> '' THEN ', q.weight' ELSE '' END)
-    FROM (SELECT CASE WHEN m.options -> 'weight' <> 'null' THEN ', p.weight' ELSE '' END,
-        CASE WHEN m.options -> 'weight' <> 'null' THEN ' AND p.weight <> 0' ELSE '' END) w(p, condition);
+        m.options ->> 'choice_set', outcome_weight(m, 'q'))
+    FROM (SELECT outcome_weight(m, 'p'), CASE WHEN m.options -> 'weight' <> 'null' THEN ' AND p.weight <> 0' ELSE '' END) w(p, condition);
 END;
 
 COMMENT ON FUNCTION behavior_outcomes IS 'the query of what can be right or wrong in predictions of a behavior model';
@@ -100,7 +109,7 @@ BEGIN ATOMIC
         CASE WHEN m.method <> 'logistic' THEN format(', socrec.log_loss(true, p.probability%s) FILTER (WHERE p.actual) AS choice_loss', g.weight) ELSE '' END
             || CASE m.method WHEN 'conditional' THEN format(', -sum(ln(p.alternatives)%s) FILTER (WHERE p.actual) AS null_log_likelihood', replace(g.weight, ',', ' *')) ELSE '' END,
         outcomes, coalesce(' GROUP BY ' || g.groups, ''))
-    FROM (SELECT outcome_groups(m, part), CASE WHEN m.options -> 'weight' <> 'null' THEN ', p.weight' ELSE '' END) g(groups, weight);
+    FROM (SELECT outcome_groups(m, part), outcome_weight(m, 'p')) g(groups, weight);
 END;
 
 COMMENT ON FUNCTION outcome_metrics_query IS 'the query of metrics of the outcomes of a behavior model, for each class';
@@ -141,7 +150,7 @@ BEGIN ATOMIC
             CASE o.weight WHEN '' THEN '::bigint' ELSE '' END, outcome_count(m, 'true'), outcome_count(m, 'p.actual'),
             CASE o.weight WHEN '' THEN '' ELSE ' AND p.weight <> 0' END) ORDER BY t.n)
     FROM (SELECT behavior_outcomes(m, format('SELECT * FROM %I.prediction', m.name), format('%I.classes()', m.name)),
-        CASE WHEN m.options -> 'weight' <> 'null' THEN ', p.weight' ELSE '' END) o(outcomes, weight), unnest(ARRAY[
+        outcome_weight(m, 'p')) o(outcomes, weight), unnest(ARRAY[
         'COMMENT ON VIEW %1$I.prediction IS ''what happened and what is predicted, row by row''',
         'CREATE VIEW %1$I.evaluation WITH (security_invoker = true) AS %3$s',
         'COMMENT ON VIEW %1$I.evaluation IS ''how good predictions are, over the rows fitted and those held out''',
