@@ -179,7 +179,9 @@ BEGIN
             EXECUTE format('DROP VIEW %I.sample', m.name);
         END IF;
         -- The view prediction has the column of the choice sets beside its own.
-        own := CASE WHEN 'held_out' = ANY (listed) THEN 'held_out' ELSE (SELECT o FROM unnest('{actual,probability,best}'::text[]) o WHERE o = m.options ->> 'choice_set') END;
+        own := CASE WHEN 'held_out' = ANY (listed) THEN 'held_out'
+            WHEN m.options ->> 'choice_set' IN ('actual', 'predicted', 'probability', CASE WHEN m.options -> 'weight' <> 'null' THEN 'weight' END)
+                THEN m.options ->> 'choice_set' END;
         IF own IS NOT NULL THEN
             RAISE duplicate_column USING MESSAGE = format('the model has a column "%s" of its own', own),
                 HINT = 'Give a query as source that calls this column something else.';

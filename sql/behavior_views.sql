@@ -369,7 +369,7 @@ BEGIN
                 HINT = 'Without them there is nothing to fit. Equal rows stay together, and so do those of a cluster.';
         ELSIF lonely IS NOT NULL THEN
             RAISE WARNING USING MESSAGE = format('some classes are in one fold alone, where they are predicted with probability 0: %s', lonely),
-                HINT = 'Such a row has the greatest log loss that there is, 708.';
+                HINT = 'Such a row has the greatest log loss that there is, 36.04.';
         END IF;
     END IF;
     RETURN fold;

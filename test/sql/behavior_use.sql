@@ -96,6 +96,8 @@ SELECT * FROM trial('{"choice_set": "trip"}', family => 'conditional');
 SELECT * FROM trial('{"choice_set": "code"}', family => 'conditional');
 SELECT * FROM trial('{"choice_set": "code", "balanced": true}', family => 'conditional');
 SELECT * FROM trial('{"choice_set": "actual"}', family => 'conditional', source => 'SELECT *, id AS actual FROM customer');
+SELECT * FROM trial('{"choice_set": "predicted"}', family => 'conditional', source => 'SELECT *, id AS predicted FROM customer');
+SELECT * FROM trial('{"choice_set": "weight", "weight": "age"}', family => 'conditional', source => 'SELECT *, id AS weight FROM customer');
 \pset tuples_only
 \x
 
