@@ -32,6 +32,7 @@ typedef struct RowReceiver
 	Progress *progress;
 	bool intercept;
 	bool stops; /* when memory is short, instead of an error */
+	Size room;  /* bytes that a fit takes; these are left then */
 	bool stopped;
 	bool is_array; /* the features are one array */
 	Oid *types;
@@ -111,7 +112,8 @@ receive_row(TupleTableSlot *slot, DestReceiver *self)
 	if (receiver->is_array)
 		array = feature_array(receiver, slot);
 	growth = sparse != NULL ? regression_sparse_growth(sparse) : regression_data_growth(data);
-	if (growth > 0 && receiver->stops && !budget_fits(data->budget, growth))
+	if (growth > 0 && receiver->stops &&
+		!budget_fits(data->budget, add_size(growth, receiver->room)))
 	{
 		receiver->stopped = true;
 		return false;
@@ -238,8 +240,8 @@ write_load(const char *query, const RegressionData *data)
  * Read the rows into memory.  False when they do not fit, and that may be.
  */
 static bool
-load_rows(const char *query, RegressionData *data, RegressionSparse *sparse, bool intercept,
-		  bool stops)
+load_rows(const char *query, RegressionData *data, RegressionSparse *sparse,
+		  const RegressionProblem *problem, const RegressionOptions *options, bool stops)
 {
 	Progress progress;
 	RowReceiver receiver = {
@@ -247,8 +249,9 @@ load_rows(const char *query, RegressionData *data, RegressionSparse *sparse, boo
 		.data = data,
 		.sparse = sparse,
 		.progress = &progress,
-		.intercept = intercept,
-		.stops = stops};
+		.intercept = problem->intercept,
+		.stops = stops,
+		.room = regression_run_size(problem, options)};
 
 	progress_start(&progress, "regression");
 	query_run(write_load(query, data), &receiver.pub);
@@ -280,6 +283,8 @@ count_numbers(TupleTableSlot *slot, DestReceiver *self)
 
 		for (int j = 0; j < n; j++)
 			sample->present += ((double *) ARR_DATA_PTR(array))[j] != 0;
+		if ((Pointer) array != DatumGetPointer(value))
+			pfree(array);
 	}
 	return ++sample->rows < SAMPLE_ROWS;
 }
@@ -320,14 +325,14 @@ regression_in_memory(const char *query, RegressionData *data, RegressionProblem 
 	if (rows_are_sparse(query, &problem->shape))
 	{
 		regression_sparse_init(&sparse, data);
-		if (load_rows(query, data, &sparse, problem->intercept, stops))
+		if (load_rows(query, data, &sparse, problem, options, stops))
 			return regression_sparse_run(&sparse, problem, options);
 		regression_sparse_free(&sparse);
 		return NULL;
 	}
 	if (expected > 0 && !regression_data_reserve(data, problem, options, expected, stops))
 		return NULL;
-	if (load_rows(query, data, NULL, problem->intercept, stops))
+	if (load_rows(query, data, NULL, problem, options, stops))
 		return regression_data_run(data, problem, options);
 	regression_data_free(data);
 	return NULL;

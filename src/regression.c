@@ -67,17 +67,18 @@ regression_logistic(RegressionPart part, const double *theta, int32_t p, const d
 }
 
 /*
- * What a row adds: x times first[k] to vector k, x x' times second[b] to block b.
- * Returns the loss, -w ln P(y).
+ * What a row adds whose m scores are given, without its offset; they are used up.
  */
-double
-regression_row(const RegressionShape *shape, RegressionPart part, const double *theta,
-			   const RegressionRow *row, double *first, double *second)
+static double
+row_terms(const RegressionShape *shape, RegressionPart part, double *score,
+		  const RegressionRow *row, double *first, double *second)
 {
 	int32_t m = shape->m;
-	int32_t p = shape->p;
 	double weight = row->weight;
+	bool reference = shape->family == REGRESSION_MULTINOMIAL;
+	double class = row->y - reference;
 	double loss = 0;
+	ExpSum sum = {0};
 
 	if (part == REGRESSION_PLAIN)
 	{
@@ -91,38 +92,67 @@ regression_row(const RegressionShape *shape, RegressionPart part, const double *
 	{
 		double curvature;
 
-		loss = logistic_terms(regression_dot(theta, row->x, p) + row->offset, row->y, weight, first,
-							  &curvature);
+		loss = logistic_terms(score[0] + row->offset, row->y, weight, first, &curvature);
 		if (part != REGRESSION_GRADIENT)
 			second[0] = part == REGRESSION_SCORES ? first[0] * first[0] : curvature;
 		return loss;
 	}
 
+	/* The reference class has the score 0. */
+	if (reference)
+		exp_sum_add(&sum, 0);
+	for (int32_t k = 0; k < m; k++)
 	{
-		ExpSum sum = {0};
-		bool reference = shape->family == REGRESSION_MULTINOMIAL;
-		double class = row->y - reference;
-		double probability[REGRESSION_MAX_CLASSES];
-
-		/* The reference class has the score 0. */
-		if (reference)
-			exp_sum_add(&sum, 0);
-		for (int32_t k = 0; k < m; k++)
-		{
-			probability[k] = regression_dot(theta + (size_t) k * p, row->x, p);
-			exp_sum_add(&sum, probability[k]);
-			if (class == k)
-				loss = -weight * probability[k];
-		}
-		loss += weight * exp_sum_log(&sum);
-		for (int32_t k = 0; k < m; k++)
-		{
-			probability[k] = exp_sum_share(&sum, probability[k]);
-			first[k] = weight * ((class == k) - probability[k]);
-		}
-		fill_second(part, m, weight, probability, first, second);
+		exp_sum_add(&sum, score[k]);
+		if (class == k)
+			loss = -weight * score[k];
 	}
+	loss += weight * exp_sum_log(&sum);
+	for (int32_t k = 0; k < m; k++)
+	{
+		score[k] = exp_sum_share(&sum, score[k]);
+		first[k] = weight * ((class == k) - score[k]);
+	}
+	fill_second(part, m, weight, score, first, second);
 	return loss;
+}
+
+/*
+ * What a row adds: x times first[k] to vector k, x x' times second[b] to block b.
+ * Returns the loss, -w ln P(y).
+ */
+double
+regression_row(const RegressionShape *shape, RegressionPart part, const double *theta,
+			   const RegressionRow *row, double *first, double *second)
+{
+	double score[REGRESSION_MAX_CLASSES];
+	int32_t p = shape->p;
+
+	for (int32_t k = 0; part != REGRESSION_PLAIN && k < shape->m; k++)
+		score[k] = regression_dot(theta + (size_t) k * p, row->x, p);
+	return row_terms(shape, part, score, row, first, second);
+}
+
+/*
+ * regression_row of a row of n entries, of which what all rows are to be less is not
+ * taken off: shift is what that adds to each of the m scores.
+ */
+double
+regression_entries_row(const RegressionShape *shape, RegressionPart part, const double *theta,
+					   const double *shift, const RegressionRow *row,
+					   const RegressionEntry *entries, int32_t n, double *first, double *second)
+{
+	double score[REGRESSION_MAX_CLASSES];
+
+	for (int32_t k = 0; part != REGRESSION_PLAIN && k < shape->m; k++)
+	{
+		const double *of_class = theta + (size_t) k * shape->p;
+
+		score[k] = -shift[k];
+		for (int32_t e = 0; e < n; e++)
+			score[k] += of_class[entries[e].column] * entries[e].value;
+	}
+	return row_terms(shape, part, score, row, first, second);
 }
 
 /*
@@ -250,4 +280,67 @@ regression_add(double *restrict sums, int32_t m, int32_t p, int32_t blocks,
 		for (int32_t b = 0; b < blocks; b++)
 			add_one(block + b * regression_triangle(p), x + (size_t) row * p,
 					second[(size_t) row * blocks + b], p);
+}
+
+/*
+ * Add a row of n entries, in the order of their columns, to sums, and to totals what
+ * regression_center needs: the factors of vectors; then of each block its factor, and p
+ * sums of entries times it.
+ */
+void
+regression_add_entries(double *restrict sums, double *restrict totals, int32_t m, int32_t p,
+					   int32_t blocks, const RegressionEntry *entries, int32_t n,
+					   const double *first, const double *second)
+{
+	double *gradient = sums + SUM_GRADIENT;
+	double *block = gradient + (size_t) m * p;
+
+	for (int32_t k = 0; k < m; k++, gradient += p)
+	{
+		*totals++ += first[k];
+		for (int32_t e = 0; e < n; e++)
+			gradient[entries[e].column] += first[k] * entries[e].value;
+	}
+	for (int32_t b = 0; b < blocks; b++, block += regression_triangle(p), totals += p)
+	{
+		*totals++ += second[b];
+		for (int32_t e = 0; e < n; e++)
+		{
+			double *line = block + regression_triangle(entries[e].column);
+			double left = second[b] * entries[e].value;
+
+			totals[entries[e].column] += left;
+			for (int32_t f = 0; f <= e; f++)
+				line[entries[f].column] += left * entries[f].value;
+		}
+	}
+}
+
+/*
+ * Correct sums of entries v for what rows are less, x = v - center:
+ *
+ *	sum f x    = sum f v - center sum f
+ *	sum s x x' = sum s v v' - center (sum s v)' - (sum s v) center' + center center' sum s
+ *
+ * poll is called now and then.
+ */
+void
+regression_center(double *restrict sums, const double *restrict totals, int32_t m, int32_t p,
+				  int32_t blocks, const double *restrict center, void (*poll)(void))
+{
+	double *line = sums + SUM_GRADIENT;
+
+	for (int32_t k = 0; k < m; k++, line += p, totals++)
+		for (int32_t j = 0; j < p; j++)
+			line[j] -= center[j] * totals[0];
+	for (int32_t b = 0; b < blocks; b++, totals += p + 1)
+		for (int32_t i = 0; i < p; i++, line += i)
+		{
+			const double *sum = totals + 1;
+			double left = center[i] * totals[0] - sum[i];
+
+			poll();
+			for (int32_t j = 0; j <= i; j++)
+				line[j] += left * center[j] - center[i] * sum[j];
+		}
 }

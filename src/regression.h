@@ -99,6 +99,20 @@ typedef struct RegressionRow
 	const double *x; /* p */
 } RegressionRow;
 
+/* A column of an observation that is not 0. */
+typedef struct RegressionEntry
+{
+	double value;
+	int32_t column;
+} RegressionEntry;
+
+/* The numbers that regression_add_entries sums up beside the sums of a pass. */
+static inline size_t
+regression_totals(int32_t m, int32_t p, int32_t blocks)
+{
+	return m + blocks * ((size_t) p + 1);
+}
+
 /* What a choice set adds to sums: rows for regression_add, with m = 1. */
 typedef struct RegressionTerms
 {
@@ -137,5 +151,14 @@ extern int32_t regression_choice_set(RegressionPart part, const double *theta, i
 									 const RegressionRow *rows, int32_t n, RegressionTerms *terms);
 extern void regression_add(double *sums, int32_t m, int32_t p, int32_t blocks, const double *x,
 						   const double *first, const double *second, int32_t n);
+extern double regression_entries_row(const RegressionShape *shape, RegressionPart part,
+									 const double *theta, const double *shift,
+									 const RegressionRow *row, const RegressionEntry *entries,
+									 int32_t n, double *first, double *second);
+extern void regression_add_entries(double *sums, double *totals, int32_t m, int32_t p,
+								   int32_t blocks, const RegressionEntry *entries, int32_t n,
+								   const double *first, const double *second);
+extern void regression_center(double *sums, const double *totals, int32_t m, int32_t p,
+							  int32_t blocks, const double *center, void (*poll)(void));
 
 #endif /* REGRESSION_H */

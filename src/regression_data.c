@@ -693,7 +693,8 @@ passes_size(const RegressionShape *shape, const Plan *plan)
 
 /*
  * Make room for n rows and passes over them, where workers can get at them if that pays.
- * False when they do not fit, if that is asked; more rows can be added all the same.
+ * False when they, and what it takes to fit to them, do not fit, if that is asked; more rows can be
+ * added all the same.
  */
 bool
 regression_data_reserve(RegressionData *data, const RegressionProblem *problem,
@@ -701,8 +702,9 @@ regression_data_reserve(RegressionData *data, const RegressionProblem *problem,
 {
 	Plan plan = plan_passes(problem, options, n);
 	Size size = mul_size(n, row_size(data));
+	Size room = add_size(passes_size(&data->shape, &plan), regression_run_size(problem, options));
 
-	if (if_it_fits && !budget_fits(data->budget, add_size(size, passes_size(&data->shape, &plan))))
+	if (if_it_fits && !budget_fits(data->budget, add_size(size, room)))
 		return false;
 	parallel_area_alloc(&data->area, data->budget, size, plan.shared, "rows");
 	place_arrays(data, data->area.memory, n);

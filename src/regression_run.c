@@ -20,6 +20,9 @@
 /* How many standard deviations a column of numbers goes from its mean. */
 #define REACH 3
 
+/* What memory contexts add, about. */
+#define ALLOCATOR_SLACK (64 * 1024)
+
 static double *
 numbers(Budget *budget, Size n)
 {
@@ -248,6 +251,27 @@ make_fit(Budget *budget, const RegressionProblem *problem)
 						   .matrix = numbers(budget, curved ? q * q : q * REGRESSION_GRADIENT_ROWS),
 						   .work = numbers(budget, 4 * q),
 						   .state = budget_alloc(budget, q, sizeof(uint8), "the sums of a pass")};
+}
+
+/*
+ * Bytes that regression_run takes from the budget.
+ */
+Size
+regression_run_size(const RegressionProblem *problem, const RegressionOptions *options)
+{
+	int32 m = problem->shape.m;
+	int32 p = problem->shape.p;
+	Size q = (Size) m * p;
+	bool curved = regression_has_curvature(problem);
+	Size n = 6 * (Size) p + 8 * q + options->path * (q + 2) +
+			 2 * regression_sums(m, p, curved ? regression_blocks(m) : 0) +
+			 q * (curved ? q : REGRESSION_GRADIENT_ROWS);
+
+	if (problem->errors && options->errors != ERRORS_MODEL)
+		n += 2 * q * q;
+	if (problem->errors && options->errors == ERRORS_CLUSTERS)
+		n += regression_sums(1, q, 1);
+	return n * sizeof(double) + ALLOCATOR_SLACK;
 }
 
 /*

@@ -60,6 +60,7 @@ typedef struct RegressionReport
 	double *path_estimate; /* path * m * p */
 } RegressionReport;
 
+extern Size regression_run_size(const RegressionProblem *problem, const RegressionOptions *options);
 extern RegressionReport *regression_run(Budget *budget, RegressionProblem *problem,
 										const RegressionOptions *options,
 										const RegressionSource *source);

@@ -5,10 +5,7 @@
  *
  * Of a standardized row, x = v - c, the entries v are kept, most of them 0; what is
  * taken off, c, is that of all rows.  So a row's score is theta' v - theta' c, and the
- * sums of a pass follow from those over entries:
- *
- *	sum f x      = sum f v - c sum f
- *	sum s x x'   = sum s v v' - c (sum s v)' - (sum s v) c' + c c' sum s
+ * sums of a pass follow from those over entries, see regression_center.
  *
  * A column without any 0 is centered in its entries and has c = 0, as digits would be
  * lost where its mean is far greater than its deviation.
@@ -19,23 +16,6 @@
 #include "utils/memutils.h"
 
 #include "regression_sparse.h"
-
-/* Rows between two looks for interrupts. */
-#define POLL_ROWS 256
-
-/* The sums of a pass, and what corrects them. */
-typedef struct SparsePass
-{
-	const RegressionSparse *sparse;
-	RegressionPart part;
-	const double *theta;
-	RegressionShape scores; /* whose columns are the scores of vectors */
-	double *identity;       /* m * m: theta of that shape */
-	double *shift;          /* m: theta' c */
-	double *score;          /* m, of a row */
-	double *first;          /* m */
-	double *second;         /* blocks */
-} SparsePass;
 
 void
 regression_sparse_init(RegressionSparse *sparse, const RegressionData *data)
@@ -62,7 +42,7 @@ regression_sparse_growth(const RegressionSparse *sparse)
 	if (sparse->rows.n == sparse->end_capacity)
 		growth += sizeof(int64) * (next_capacity(sparse->end_capacity, 0) - sparse->end_capacity);
 	if (wanted > sparse->entry_capacity)
-		growth += sizeof(SparseEntry) *
+		growth += sizeof(RegressionEntry) *
 				  (next_capacity(sparse->entry_capacity, wanted) - sparse->entry_capacity);
 	return growth;
 }
@@ -85,9 +65,12 @@ regression_sparse_add(RegressionSparse *sparse, const double *x, int32 n, double
 {
 	int64 wanted = sparse->n_entries + sparse->shape.p;
 	int32 first = sparse->shape.p - n;
-	SparseEntry *next;
+	Size growth = regression_sparse_growth(sparse);
+	RegressionEntry *next;
 
-	budget_check(sparse->budget, regression_sparse_growth(sparse), "rows");
+	sparse->budget->rows = sparse->rows.n;
+	if (growth > 0)
+		budget_check(sparse->budget, growth, "rows");
 	if (sparse->rows.n == sparse->end_capacity)
 	{
 		sparse->end_capacity = next_capacity(sparse->end_capacity, 0);
@@ -97,14 +80,14 @@ regression_sparse_add(RegressionSparse *sparse, const double *x, int32 n, double
 	{
 		sparse->entry_capacity = next_capacity(sparse->entry_capacity, wanted);
 		sparse->entries =
-			grow(sparse, sparse->entries, sparse->entry_capacity * sizeof(SparseEntry));
+			grow(sparse, sparse->entries, sparse->entry_capacity * sizeof(RegressionEntry));
 	}
 	next = sparse->entries + sparse->n_entries;
 	if (first > 0)
-		*next++ = (SparseEntry){1, 0};
+		*next++ = (RegressionEntry){1, 0};
 	for (int32 j = 0; j < n; j++)
 		if (x[j] != 0)
-			*next++ = (SparseEntry){x[j], first + j};
+			*next++ = (RegressionEntry){x[j], first + j};
 	sparse->n_entries = next - sparse->entries;
 	sparse->end[sparse->rows.n] = sparse->n_entries;
 	(void) regression_data_add(&sparse->rows, y, weight, offset, 0, cluster);
@@ -129,13 +112,12 @@ regression_sparse_free(RegressionSparse *sparse)
 /*
  * The entries of a row, and how many there are.
  */
-static SparseEntry *
+static RegressionEntry *
 row_entries(const RegressionSparse *sparse, int64 i, int32 *n)
 {
 	int64 start = i == 0 ? 0 : sparse->end[i - 1];
 
-	if (i % POLL_ROWS == 0)
-		CHECK_FOR_INTERRUPTS();
+	CHECK_FOR_INTERRUPTS();
 	*n = (int32) (sparse->end[i] - start);
 	return sparse->entries + start;
 }
@@ -162,7 +144,7 @@ moments(void *argument, double *mean, double *square)
 	memset(square, 0, p * sizeof(double));
 	for (int64 i = 0; i < sparse->rows.n; i++)
 	{
-		const SparseEntry *entries = row_entries(sparse, i, &n);
+		const RegressionEntry *entries = row_entries(sparse, i, &n);
 		double weight = weight_of(sparse, i);
 
 		total += weight;
@@ -176,7 +158,7 @@ moments(void *argument, double *mean, double *square)
 		mean[j] /= total;
 	for (int64 i = 0; i < sparse->rows.n; i++)
 	{
-		const SparseEntry *entries = row_entries(sparse, i, &n);
+		const RegressionEntry *entries = row_entries(sparse, i, &n);
 		double weight = weight_of(sparse, i);
 
 		for (int32 e = 0; e < n; e++)
@@ -199,28 +181,44 @@ standardize(void *argument, const double *mean, const double *scale)
 {
 	RegressionSparse *sparse = argument;
 	int32 p = sparse->shape.p;
-	int64 *present = palloc0(p * sizeof(int64));
+	int64 *present = palloc0(p * sizeof(int64)); /* rows with an entry */
+	int32 n;
 
-	for (int64 e = 0; e < sparse->n_entries; e++)
-		present[sparse->entries[e].column]++;
+	for (int64 i = 0; i < sparse->rows.n; i++)
+	{
+		const RegressionEntry *entries = row_entries(sparse, i, &n);
+
+		for (int32 e = 0; e < n; e++)
+			present[entries[e].column]++;
+	}
 	for (int32 j = 0; j < p; j++)
 		sparse->center[j] = present[j] == sparse->rows.n ? 0 : mean[j] * scale[j];
 	for (int64 i = 0; i < sparse->rows.n; i++)
 	{
-		int32 n;
-		SparseEntry *entries = row_entries(sparse, i, &n);
+		RegressionEntry *entries = row_entries(sparse, i, &n);
 
 		for (int32 e = 0; e < n; e++)
 		{
 			int32 j = entries[e].column;
+			double kept =
+				present[j] == sparse->rows.n ? entries[e].value - mean[j] : entries[e].value;
 
-			entries[e].value = present[j] == sparse->rows.n
-								   ? (entries[e].value - mean[j]) * scale[j]
-								   : entries[e].value * scale[j];
+			entries[e].value = kept * scale[j];
 		}
 	}
 	pfree(present);
 }
+
+/* What the rows of a pass need. */
+typedef struct SparsePass
+{
+	RegressionPart part;
+	const double *theta;
+	double *shift;  /* m: theta' c */
+	double *first;  /* m, of a row */
+	double *second; /* blocks, of a row */
+	double *totals; /* as regression_add_entries */
+} SparsePass;
 
 static SparsePass
 start_pass(const RegressionSparse *sparse, const double *theta, RegressionPart part)
@@ -228,92 +226,53 @@ start_pass(const RegressionSparse *sparse, const double *theta, RegressionPart p
 	int32 m = sparse->shape.m;
 	int32 p = sparse->shape.p;
 	int32 blocks = regression_part_blocks(part, m);
-	SparsePass pass = {.sparse = sparse,
-					   .part = part,
+	Size totals = mul_size(regression_totals(m, p, blocks), sizeof(double));
+	SparsePass pass = {.part = part,
 					   .theta = theta,
-					   .scores = {sparse->shape.family, m, m},
-					   .identity = palloc0((Size) m * m * sizeof(double)),
 					   .shift = palloc(m * sizeof(double)),
-					   .score = palloc(m * sizeof(double)),
 					   .first = palloc(m * sizeof(double)),
-					   .second = palloc(Max(blocks, 1) * sizeof(double))};
+					   .second = palloc(Max(blocks, 1) * sizeof(double)),
+					   .totals = palloc_extended(totals, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO)};
 
 	for (int32 k = 0; k < m; k++)
-	{
-		pass.identity[k * m + k] = 1;
 		pass.shift[k] = regression_dot(theta + (Size) k * p, sparse->center, p);
-	}
 	return pass;
 }
 
 static void
 end_pass(SparsePass *pass)
 {
-	pfree(pass->identity);
 	pfree(pass->shift);
-	pfree(pass->score);
 	pfree(pass->first);
 	pfree(pass->second);
+	pfree(pass->totals);
 }
 
 /*
- * The factors of row i for gradient and blocks, as regression_row; returns its loss.
+ * Add row i to sums, which are to be corrected by the totals of the pass.
  */
-static double
-pass_row(SparsePass *pass, int64 i, const SparseEntry *entries, int32 n)
+static void
+add_row(const RegressionSparse *sparse, SparsePass *pass, int64 i, double *sums)
 {
-	const RegressionSparse *sparse = pass->sparse;
+	int32 n;
+	const RegressionEntry *entries = row_entries(sparse, i, &n);
 	RegressionRow row = {.y = sparse->rows.y[i],
 						 .weight = weight_of(sparse, i),
-						 .offset = sparse->rows.has_offset ? sparse->rows.offset[i] : 0,
-						 .x = pass->score};
+						 .offset = sparse->rows.has_offset ? sparse->rows.offset[i] : 0};
 
-	for (int32 k = 0; k < sparse->shape.m; k++)
-	{
-		const double *theta = pass->theta + (Size) k * sparse->shape.p;
-		double score = -pass->shift[k];
-
-		for (int32 e = 0; e < n; e++)
-			score += theta[entries[e].column] * entries[e].value;
-		pass->score[k] = score;
-	}
-	return regression_row(&pass->scores, pass->part, pass->identity, &row, pass->first,
-						  pass->second);
+	sums[SUM_ROWS] += 1;
+	sums[SUM_WEIGHT] += row.weight;
+	sums[SUM_LOSS] += regression_entries_row(&sparse->shape, pass->part, pass->theta, pass->shift,
+											 &row, entries, n, pass->first, pass->second);
+	regression_add_entries(sums, pass->totals, sparse->shape.m, sparse->shape.p,
+						   regression_part_blocks(pass->part, sparse->shape.m), entries, n,
+						   pass->first, pass->second);
 }
 
-/*
- * Add the outer product of a row, times a factor, to the triangle of a block, and its
- * part in the sum of rows.
- */
 static void
-add_outer(double *block, double *sum, const SparseEntry *entries, int32 n, double factor)
+poll_server(void)
 {
-	for (int32 e = 0; e < n; e++)
-	{
-		double *line = block + regression_triangle(entries[e].column);
-		double left = factor * entries[e].value;
-
-		sum[entries[e].column] += left;
-		for (int32 f = 0; f <= e; f++)
-			line[entries[f].column] += left * entries[f].value;
-	}
-}
-
-/*
- * Correct the triangle of a block for what rows are less than their entries: sum is that
- * of entries, total that of factors.
- */
-static void
-center_block(double *block, const double *sum, double total, const double *center, int32 p)
-{
-	for (int32 j = 0; j < p; j++, block += j)
-	{
-		double left = center[j] * total - sum[j];
-
-		CHECK_FOR_INTERRUPTS();
-		for (int32 k = 0; k <= j; k++)
-			block[k] += left * center[k] - center[j] * sum[k];
-	}
+	CHECK_FOR_INTERRUPTS();
 }
 
 /*
@@ -327,44 +286,11 @@ pass_rows(void *argument, const double *theta, RegressionPart part, double *sums
 	int32 p = sparse->shape.p;
 	int32 blocks = regression_part_blocks(part, m);
 	SparsePass pass = start_pass(sparse, theta, part);
-	double *gradient = sums + SUM_GRADIENT;
-	double *block = gradient + (Size) m * p;
-	double *first = palloc0(m * sizeof(double));
-	double *second = palloc0(Max(blocks, 1) * sizeof(double));
-	double *entry_sums = palloc_extended(mul_size(Max(blocks, 1), p * sizeof(double)),
-										 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 
 	memset(sums, 0, regression_sums(m, p, blocks) * sizeof(double));
-	sums[SUM_ROWS] = sparse->rows.n;
 	for (int64 i = 0; i < sparse->rows.n; i++)
-	{
-		int32 n;
-		const SparseEntry *entries = row_entries(sparse, i, &n);
-
-		sums[SUM_WEIGHT] += weight_of(sparse, i);
-		sums[SUM_LOSS] += pass_row(&pass, i, entries, n);
-		for (int32 k = 0; k < m; k++)
-		{
-			first[k] += pass.first[k];
-			for (int32 e = 0; e < n; e++)
-				gradient[(Size) k * p + entries[e].column] += pass.first[k] * entries[e].value;
-		}
-		for (int32 b = 0; b < blocks; b++)
-		{
-			second[b] += pass.second[b];
-			add_outer(block + b * regression_triangle(p), entry_sums + (Size) b * p, entries, n,
-					  pass.second[b]);
-		}
-	}
-	for (int32 k = 0; k < m; k++)
-		for (int32 j = 0; j < p; j++)
-			gradient[(Size) k * p + j] -= sparse->center[j] * first[k];
-	for (int32 b = 0; b < blocks; b++)
-		center_block(block + b * regression_triangle(p), entry_sums + (Size) b * p, second[b],
-					 sparse->center, p);
-	pfree(first);
-	pfree(second);
-	pfree(entry_sums);
+		add_row(sparse, &pass, i, sums);
+	regression_center(sums, pass.totals, m, p, blocks, sparse->center, poll_server);
 	end_pass(&pass);
 }
 
@@ -378,35 +304,24 @@ pass_clusters(void *argument, const double *theta, double *sums)
 	const RegressionSparse *sparse = argument;
 	int32 m = sparse->shape.m;
 	int32 p = sparse->shape.p;
-	Size q = (Size) m * p;
+	int32 q = m * p;
 	SparsePass pass = start_pass(sparse, theta, REGRESSION_GRADIENT);
-	double *score = palloc0(q * sizeof(double));
+	double *score = palloc0(regression_sums(m, p, 0) * sizeof(double));
 	const int64 *cluster = sparse->rows.cluster;
 	double one = 1;
 	int64 n_clusters = 0;
 
-	memset(sums, 0, regression_sums(1, (int32) q, 1) * sizeof(double));
+	memset(sums, 0, regression_sums(1, q, 1) * sizeof(double));
 	for (int64 i = 0; i < sparse->rows.n; i++)
 	{
-		int32 n;
-		const SparseEntry *entries = row_entries(sparse, i, &n);
-
-		(void) pass_row(&pass, i, entries, n);
-		for (int32 k = 0; k < m; k++)
-		{
-			double *of_vector = score + (Size) k * p;
-
-			for (int32 e = 0; e < n; e++)
-				of_vector[entries[e].column] += pass.first[k] * entries[e].value;
-			for (int32 j = 0; j < p; j++)
-				of_vector[j] -= sparse->center[j] * pass.first[k];
-		}
+		add_row(sparse, &pass, i, score);
 		if (i + 1 < sparse->rows.n && cluster[i + 1] == cluster[i])
 			continue;
-		CHECK_FOR_INTERRUPTS();
 		n_clusters++;
-		regression_add(sums, 1, (int32) q, 1, score, &one, &one, 1);
-		memset(score, 0, q * sizeof(double));
+		regression_center(score, pass.totals, m, p, 0, sparse->center, poll_server);
+		regression_add(sums, 1, q, 1, score + SUM_GRADIENT, &one, &one, 1);
+		memset(score, 0, regression_sums(m, p, 0) * sizeof(double));
+		memset(pass.totals, 0, regression_totals(m, p, 0) * sizeof(double));
 	}
 	pfree(score);
 	end_pass(&pass);

@@ -10,13 +10,6 @@
 /* Rows are worth it that have one number other than 0 in so many. */
 #define REGRESSION_SPARSE 8
 
-/* A column of a row that is not 0. */
-typedef struct SparseEntry
-{
-	double value;
-	int32 column;
-} SparseEntry;
-
 typedef struct RegressionSparse
 {
 	Budget *budget;
@@ -24,7 +17,7 @@ typedef struct RegressionSparse
 	RegressionData rows;   /* without columns */
 	int64 *end;            /* where the entries of each row end */
 	int64 end_capacity;
-	SparseEntry *entries; /* of the rows one after the other, by column */
+	RegressionEntry *entries; /* of the rows one after the other, by column */
 	int64 n_entries;
 	int64 entry_capacity;
 	double *center; /* p: what standardized columns are less than their entries */

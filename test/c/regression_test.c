@@ -1,7 +1,8 @@
 /*
  * regression_test.c
  *		regression.c against finite differences, and the solvers against what a
- *		solution is: no gradient left, and the covariance an inverse.
+ *		solution is: no gradient left, and the covariance an inverse; rows of entries
+ *		against all of their numbers.
  */
 #include <float.h>
 #include <math.h>
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "random.h"
 #include "regression.h"
 #include "regression_objective.h"
 #include "regression_solve.h"
@@ -19,18 +21,7 @@
 #define ROWS 203
 #define MAX_SUMS (SUM_GRADIENT + MAX_Q + MAX_M * (MAX_M + 1) / 2 * MAX_P * (MAX_P + 1) / 2)
 
-static uint64_t random_state = 42;
 static int failures = 0;
-
-/* Xorshift64*, so that every run is the same. */
-static double
-uniform(void)
-{
-	random_state ^= random_state >> 12;
-	random_state ^= random_state << 25;
-	random_state ^= random_state >> 27;
-	return (double) ((random_state * UINT64_C(2685821657736338717)) >> 11) / 9007199254740992.0;
-}
 
 static void
 check(const char *what, double is, double should, double tolerance)
@@ -120,6 +111,87 @@ pass(void *argument, const double *theta, RegressionPart part, double *sums)
 static void
 poll(void)
 {
+}
+
+/*
+ * The sums of the rows less a center, of which what is not 0 is kept as entries.
+ */
+static void
+pass_entries(const Data *data, const double *center, const double *theta, RegressionPart part,
+			 double *sums)
+{
+	int m = data->shape.m;
+	int p = data->shape.p;
+	int blocks = regression_part_blocks(part, m);
+	double *totals = calloc(regression_totals(m, p, blocks), sizeof(double));
+	double first[MAX_M], second[MAX_M * MAX_M], shift[MAX_M];
+
+	memset(sums, 0, regression_sums(m, p, blocks) * sizeof(double));
+	for (int k = 0; k < m; k++)
+		shift[k] = regression_dot(theta + k * p, center, p);
+	for (int i = 0; i < ROWS; i++)
+	{
+		const double *x = data->x + (size_t) i * p;
+		RegressionRow row = {data->y[i], data->weight[i], data->offset[i], NULL};
+		RegressionEntry *entries;
+		int n = 0;
+
+		for (int j = 0; j < p; j++)
+			n += x[j] != 0;
+		/* On their own, so that what is read beyond them is found. */
+		entries = malloc(n * sizeof(RegressionEntry));
+		for (int j = 0, e = 0; j < p; j++)
+			if (x[j] != 0)
+				entries[e++] = (RegressionEntry){x[j], j};
+		sums[SUM_LOSS] += regression_entries_row(&data->shape, part, theta, shift, &row, entries, n,
+												 first, second);
+		sums[SUM_WEIGHT] += row.weight;
+		regression_add_entries(sums, totals, m, p, blocks, entries, n, first, second);
+		free(entries);
+	}
+	regression_center(sums, totals, m, p, blocks, center, poll);
+	free(totals);
+}
+
+/*
+ * Entries give the sums of all numbers of the rows: of rows without any, of rows of
+ * weight 0, of columns that are never 0 and of one that always is.
+ */
+static void
+test_entries(RegressionFamily family, int m, int p)
+{
+	static Data data, centered;
+	static double sums[MAX_SUMS], of_entries[MAX_SUMS];
+	double center[MAX_P];
+	double theta[MAX_Q];
+
+	make_data(&data, family, m, p);
+	for (int i = 0; i < ROWS; i++)
+	{
+		for (int j = 1; j < p; j++)
+			if (j == 3 || (j != 2 && uniform() < 0.8))
+				data.x[i * p + j] = 0;
+		if (i % 10 == 0)
+			memset(data.x + i * p, 0, p * sizeof(double));
+		if (i % 7 == 0)
+			data.weight[i] = 0;
+	}
+	for (int j = 0; j < p; j++)
+		center[j] = j == 0 ? 0 : uniform() - 0.5;
+	for (int i = 0; i < m * p; i++)
+		theta[i] = 2 * uniform() - 1;
+	centered = data;
+	for (int i = 0; i < ROWS * p; i++)
+		centered.x[i] -= center[i % p];
+	for (RegressionPart part = REGRESSION_GRADIENT; part <= REGRESSION_PLAIN; part++)
+	{
+		int n = regression_sums(m, p, regression_part_blocks(part, m));
+
+		pass(&centered, theta, part, sums);
+		pass_entries(&data, center, theta, part, of_entries);
+		for (int i = 0; i < n; i++)
+			check("sum of entries", of_entries[i], sums[i], 1e-12);
+	}
 }
 
 /*
@@ -354,11 +426,13 @@ main(void)
 			test_derivatives(&data);
 			test_solution(&data, 0, 0);
 			test_solution(&data, 0, 2);
+			test_entries(data.shape.family, m, p);
 			if (m == 1)
 			{
 				test_solution(&data, 3, 1);
 				continue;
 			}
+			test_entries(REGRESSION_SYMMETRIC, m, p);
 			make_data(&data, REGRESSION_SYMMETRIC, m, p);
 			test_derivatives(&data);
 			test_solution(&data, 3, 1);
@@ -370,6 +444,6 @@ main(void)
 	test_solution(&data, 2, 0);
 	test_problems();
 	if (failures == 0)
-		printf("ok - derivatives, solutions and what has none\n");
+		printf("ok - derivatives, solutions and what has none, and sums of entries\n");
 	return failures > 0;
 }

@@ -118,11 +118,11 @@ SELECT drop_model('trial');
 -- Rows of which most columns are 0 are kept as such, and give what queries give.
 CREATE VIEW shopper AS SELECT *, 2000 + a + b * b AS year, visitor_id % 3 AS k, CASE visitor_id % 50 WHEN 0 THEN -1 ELSE 0 END::real AS rare,
     svec(ARRAY[visitor_id % 20, 20 + visitor_id * 7 % 31, 51 + visitor_id / 11 % 17], ARRAY[1, d + 1, 0.5 - e]::real[]) AS basket FROM visitor WHERE visitor_id <= 1000;
-CREATE FUNCTION execution_differences(options jsonb, features text[], family text, target text) RETURNS TABLE (terms bigint, same boolean, same_errors boolean, same_fit boolean)
+CREATE FUNCTION execution_differences(options jsonb, features text[], family text, target text, source text DEFAULT 'shopper') RETURNS TABLE (terms bigint, same boolean, same_errors boolean, same_fit boolean)
 LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM socrec.create_behavior_model('here', 'shopper', target, features, family, options || '{"execution": "memory"}');
-    PERFORM socrec.create_behavior_model('there', 'shopper', target, features, family, options || '{"execution": "query"}');
+    PERFORM socrec.create_behavior_model('here', source, target, features, family, options || '{"execution": "memory"}');
+    PERFORM socrec.create_behavior_model('there', source, target, features, family, options || '{"execution": "query"}');
     RETURN QUERY EXECUTE 'SELECT count(*), bool_and(coalesce(abs(h.estimate - t.estimate) < 1e-8, h.problem = t.problem) AND abs(h.mean - t.mean) < 1e-9), bool_and(abs(h.std_error - t.std_error) < 1e-8),
             bool_and(h.problem IS NOT DISTINCT FROM t.problem AND abs(f.log_likelihood - g.log_likelihood) < 1e-7) FROM here.coefficient h JOIN there.coefficient t USING (id), here.fit f, there.fit g';
     PERFORM socrec.drop_model('here');
@@ -131,8 +131,14 @@ END
 $$;
 SELECT f, t, o, d.* FROM (VALUES ('logistic', 'buys', '{"l2": 1}'::jsonb), ('logistic', 'buys', '{"l2": 0.5, "std_errors": "robust", "weight": "weight"}'),
     ('logistic', 'buys', '{"l2": 1, "std_errors": "cluster", "cluster": "k", "offset": "rare"}'), ('logistic', 'buys', '{"l1": 10, "intercept": false}'),
-    ('logistic', 'buys', '{"l2": 2, "standardize": false, "class_weight": {"true": 3}}'), ('multinomial', 'k', '{"l2": 3, "std_errors": "robust"}'), ('multinomial', 'k', '{"l1": 20}')) v(f, t, o),
+    ('logistic', 'buys', '{"l2": 2, "standardize": false, "class_weight": {"true": 3}}'), ('multinomial', 'k', '{"l2": 3, "std_errors": "robust"}'), ('multinomial', 'k', '{"l1": 20}'),
+    ('multinomial', 'k', '{"l2": 2, "std_errors": "cluster", "cluster": "d", "weight": "weight"}')) v(f, t, o),
     LATERAL execution_differences(o, '{year,c,basket}', f, t) d;
+-- rows without any number; and the first are sparse, others are not
+SELECT t, d.* FROM (VALUES ('logistic', 'buys', '{"l2": 1}'::jsonb), ('logistic', 'buys', '{"l2": 1, "intercept": false}'), ('multinomial', 'k', '{"l2": 1}')) v(f, t, o),
+    LATERAL execution_differences(o, '{basket}', f, t, 'SELECT visitor_id, buys, visitor_id % 3 AS k, CASE WHEN visitor_id % 9 = 0 THEN ''{}''
+        WHEN visitor_id <= 1000 THEN svec(ARRAY[visitor_id % 70], ARRAY[d]) ELSE svec(ARRAY(SELECT generate_series(0, 69)), ARRAY(SELECT (visitor_id * j % 71 + 1)::real FROM generate_series(0, 69) j)) END AS basket
+        FROM visitor WHERE visitor_id <= 1200') d;
 -- without a penalty, what is a combination of others is the same
 SET client_min_messages = error;
 SELECT d.* FROM execution_differences('{}', '{a,basket}', 'logistic', 'buys') d;
@@ -186,9 +192,17 @@ SELECT executed, parameters FROM trial.fit;
 SELECT drop_model('trial');
 -- what is not 0 fits where all of it would not
 SELECT name FROM create_behavior_model('trial', 'SELECT buys, svec(ARRAY[visitor_id % 100], ''{1}'') AS i FROM visitor', 'buys', options => '{"l2": 1}');
-RESET maintenance_work_mem;
 SELECT executed, parameters FROM trial.fit;
 SELECT drop_model('trial');
+-- rows that leave no room for the fit are not kept, be they sparse or not
+SELECT name FROM create_behavior_model('trial', 'SELECT buys, svec(ARRAY[g, 150 + visitor_id % 7], ''{1,1}'') AS i FROM visitor, LATERAL (VALUES (visitor_id % 150), (visitor_id % 149), (visitor_id % 148)) v(g)',
+    'buys', options => '{"l2": 1}');
+SELECT executed, parameters FROM trial.fit;
+SELECT drop_model('trial');
+SELECT name FROM create_behavior_model('trial', 'SELECT buys, ARRAY(SELECT hashint4(visitor_id * 1000 + j) / 1e9 FROM generate_series(1, 150) j) AS f FROM visitor WHERE visitor_id <= 600', 'buys', options => '{"l2": 1}');
+SELECT executed, parameters FROM trial.fit;
+SELECT drop_model('trial');
+RESET maintenance_work_mem;
 SELECT row_features('{a,a}', '{NULL,x}', '{1,1}', '{}', r) FROM (SELECT 1 AS a) r;
 SELECT row_features('{a,a}', '{NULL,x}', '{1}', '{}', r) FROM (SELECT 1 AS a) r;
 SELECT row_features('{a,b,a,a,c}', '{NULL,x,NULL,NULL,NULL}', '{2,NULL,-1,5,NULL}', '{}', r) FROM (SELECT '{2:3, 5:7}'::svec AS a, 'x' AS b, 4 AS c) r;
