@@ -62,21 +62,6 @@ typedef struct Pass
 	ArrayType *parameters; /* what all this was read from */
 } Pass;
 
-static ArrayType *
-make_array(int n)
-{
-	Size size = add_size(ARR_OVERHEAD_NONULLS(1), mul_size(n, sizeof(float8)));
-	ArrayType *array = palloc(size);
-
-	SET_VARSIZE(array, size);
-	array->ndim = 1;
-	array->dataoffset = 0;
-	array->elemtype = FLOAT8OID;
-	ARR_DIMS(array)[0] = n;
-	ARR_LBOUND(array)[0] = 1;
-	return array;
-}
-
 /*
  * The numbers of an array of so many dimensions.
  */
@@ -192,7 +177,7 @@ socrec_regression_contribution(PG_FUNCTION_ARGS)
 	int32 blocks = regression_part_blocks(pass->part, m);
 	ArrayType *columns = PG_GETARG_ARRAYTYPE_P(2);
 	const double *from = array_numbers(columns, 1, "x");
-	ArrayType *result = make_array(ADDS_ROWS + m + blocks + p);
+	ArrayType *result = array_of_zeros(ADDS_ROWS + m + blocks + p, FLOAT8OID, sizeof(float8));
 	double *numbers = (double *) ARR_DATA_PTR(result);
 	double *x = numbers + ADDS_ROWS + m + blocks;
 	RegressionRow row =
@@ -266,7 +251,7 @@ socrec_choice_contribution(PG_FUNCTION_ARGS)
 		regression_set_error();
 	if (added == 0)
 		PG_RETURN_NULL();
-	result = make_array(ADDS_ROWS + added * (1 + blocks + p));
+	result = array_of_zeros(ADDS_ROWS + added * (1 + blocks + p), FLOAT8OID, sizeof(float8));
 	next = (double *) ARR_DATA_PTR(result);
 	write_header(next, pass, blocks, pass->terms.weight, pass->terms.loss);
 	next += ADDS_ROWS;
@@ -297,7 +282,7 @@ socrec_cluster_contribution(PG_FUNCTION_ARGS)
 
 	if (q < 1)
 		invalid_argument("sums are not those of a pass");
-	result = make_array(ADDS_ROWS + 2 + q);
+	result = array_of_zeros(ADDS_ROWS + 2 + q, FLOAT8OID, sizeof(float8));
 	numbers = (double *) ARR_DATA_PTR(result);
 	write_header(numbers, &pass, 1, sums[SUM_WEIGHT], 0);
 	numbers[ADDS_ROWS] = numbers[ADDS_ROWS + 1] = 1;

@@ -541,9 +541,7 @@ socrec_row_features(PG_FUNCTION_ARGS)
 
 	if (!read_row(reader, PG_GETARG_HEAPTUPLEHEADER(4), defaults))
 		PG_RETURN_NULL();
-	if (reader->n == 0)
-		PG_RETURN_ARRAYTYPE_P(construct_empty_array(FLOAT8OID));
-	result = sums_make(reader->n);
+	result = array_of_zeros(reader->n, FLOAT8OID, sizeof(float8));
 	for (int i = 0; i < reader->n_present; i++)
 		((double *) ARR_DATA_PTR(result))[reader->present[i]] = reader->x[i];
 	PG_RETURN_ARRAYTYPE_P(result);
@@ -591,7 +589,7 @@ socrec_row_scores(PG_FUNCTION_ARGS)
 		invalid_argument("weights are missing");
 	if (!read_row(reader, PG_GETARG_HEAPTUPLEHEADER(6), defaults))
 		PG_RETURN_NULL();
-	result = sums_make(m);
+	result = array_of_zeros(m, FLOAT8OID, sizeof(float8));
 	scores = (double *) ARR_DATA_PTR(result);
 	for (int k = 0; k < m; k++)
 		scores[k] = weigh(reader, intercepts[k], weights + (Size) k * reader->n);
@@ -641,7 +639,7 @@ socrec_feature_means_final(PG_FUNCTION_ARGS)
 	ArrayType *state = PG_GETARG_ARRAYTYPE_P(0);
 	int n = ArrayGetNItems(ARR_NDIM(state), ARR_DIMS(state)) / 2;
 	const double *sums = sums_of(state, 2 * n);
-	ArrayType *means = sums_make(n);
+	ArrayType *means = array_of_zeros(n, FLOAT8OID, sizeof(float8));
 
 	for (int i = 0; i < n; i++)
 		((double *) ARR_DATA_PTR(means))[i] = sums[n + i] > 0 ? sums[i] / sums[n + i] : 0;

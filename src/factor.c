@@ -33,23 +33,6 @@
 	factor_elements(PG_GETARG_ARRAYTYPE_P(n), length, wanted)
 
 /*
- * A new real[], zero.
- */
-static ArrayType *
-make_floats(int32 n)
-{
-	Size size = ARR_OVERHEAD_NONULLS(1) + n * sizeof(float);
-	ArrayType *array = palloc0(size);
-
-	SET_VARSIZE(array, size);
-	array->ndim = 1;
-	array->elemtype = FLOAT4OID;
-	ARR_DIMS(array)[0] = n;
-	ARR_LBOUND(array)[0] = 1;
-	return array;
-}
-
-/*
  * Transition of fold_in: (state, prior, factors, rating), one row for each item that
  * the user rated.  A row with a NULL is absent.
  */
@@ -119,7 +102,7 @@ socrec_fold_in_combine(PG_FUNCTION_ARGS)
 static Datum
 solved_vector(const FoldIn *fold)
 {
-	ArrayType *user = make_floats(factor_length(&fold->prior->shape));
+	ArrayType *user = array_of_zeros(factor_length(&fold->prior->shape), FLOAT4OID, sizeof(float4));
 
 	if (!fold_in_solve(fold, (float *) ARR_DATA_PTR(user)))
 		factor_singular();
@@ -177,7 +160,7 @@ socrec_fold_in_influence(PG_FUNCTION_ARGS)
 
 	(void) equations_unpack(PG_GETARG_BYTEA_P(0), &prior, &fold);
 	item = PG_GETARG_FLOATS(1, NULL, factor_length(&prior.shape));
-	influence = make_floats(factor_length(&prior.shape));
+	influence = array_of_zeros(factor_length(&prior.shape), FLOAT4OID, sizeof(float4));
 	if (!fold_in_influence(&fold, item, (float *) ARR_DATA_PTR(influence)))
 		factor_singular();
 	PG_RETURN_ARRAYTYPE_P(influence);
@@ -254,7 +237,7 @@ socrec_factor_direction(PG_FUNCTION_ARGS)
 	const FactorShape *shape = &prior->shape;
 	const float *item = PG_GETARG_FLOATS(1, NULL, factor_length(shape));
 	double norm = factor_norm(shape, item);
-	ArrayType *direction = make_floats(factor_length(shape));
+	ArrayType *direction = array_of_zeros(factor_length(shape), FLOAT4OID, sizeof(float4));
 	float *out = (float *) ARR_DATA_PTR(direction);
 	int32 width = factor_width(shape);
 
@@ -273,7 +256,7 @@ socrec_factor_exchange(PG_FUNCTION_ARGS)
 {
 	FactorPrior *prior = factor_prior_unpack(PG_GETARG_BYTEA_P(0));
 	int32 length = factor_length(&prior->shape);
-	ArrayType *exchanged = make_floats(length);
+	ArrayType *exchanged = array_of_zeros(length, FLOAT4OID, sizeof(float4));
 
 	factor_exchange(prior, PG_GETARG_FLOATS(1, NULL, length), (float *) ARR_DATA_PTR(exchanged));
 	PG_RETURN_ARRAYTYPE_P(exchanged);
@@ -556,7 +539,7 @@ static ArrayType *
 item_array(const FactorModel *model, int32 item)
 {
 	int32 length = factor_length(&model->prior.shape);
-	ArrayType *array = make_floats(length);
+	ArrayType *array = array_of_zeros(length, FLOAT4OID, sizeof(float4));
 
 	memcpy(ARR_DATA_PTR(array), model->items + (Size) item * length, length * sizeof(float));
 	return array;

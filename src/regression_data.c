@@ -205,12 +205,6 @@ regression_data_free(RegressionData *data)
 	data->n = data->capacity = 0;
 }
 
-static double
-weight_of(const RegressionData *data, int64 i)
-{
-	return data->has_weight ? data->weight[i] : 1;
-}
-
 /*
  * The first row of a block: that of a cluster, or choice set, if rows have them.
  */
@@ -251,7 +245,7 @@ add_means(const RegressionData *data, int64 from, int64 to, double *sums)
 	for (int64 i = from; i < to; i++)
 	{
 		const double *x = data->x + (Size) i * p;
-		double weight = weight_of(data, i);
+		double weight = regression_data_weight(data, i);
 
 		if (i % POLL_ROWS == 0)
 			CHECK_FOR_INTERRUPTS();
@@ -272,7 +266,7 @@ add_squares(const RegressionData *data, const double *mean, int64 from, int64 to
 	for (int64 i = from; i < to; i++)
 	{
 		const double *x = data->x + (Size) i * p;
-		double weight = weight_of(data, i);
+		double weight = regression_data_weight(data, i);
 
 		if (i % POLL_ROWS == 0)
 			CHECK_FOR_INTERRUPTS();
@@ -305,7 +299,7 @@ static RegressionRow
 row_of(const RegressionData *data, int64 i)
 {
 	return (RegressionRow){.y = data->y[i],
-						   .weight = weight_of(data, i),
+						   .weight = regression_data_weight(data, i),
 						   .offset = data->has_offset ? data->offset[i] : 0,
 						   .x = data->x + (Size) i * data->shape.p};
 }
@@ -416,7 +410,7 @@ add_rows(const RegressionData *data, const double *theta, RegressionPart part, i
 												 second + r * blocks);
 			}
 		for (int32 r = 0; r < n; r++)
-			sums[SUM_WEIGHT] += weight_of(data, i + r);
+			sums[SUM_WEIGHT] += regression_data_weight(data, i + r);
 		sums[SUM_ROWS] += n;
 		regression_add(sums, m, p, blocks, data->x + (Size) i * p, first, second, n);
 	}

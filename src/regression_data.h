@@ -29,6 +29,12 @@ typedef struct RegressionData
 	ParallelArea area; /* that these arrays lie in; its memory is NULL: on their own */
 } RegressionData;
 
+static inline double
+regression_data_weight(const RegressionData *data, int64 i)
+{
+	return data->has_weight ? data->weight[i] : 1;
+}
+
 pg_noreturn extern void regression_set_error(void);
 extern bool regression_data_reserve(RegressionData *data, const RegressionProblem *problem,
 									const RegressionOptions *options, int64 n, bool if_it_fits);

@@ -122,12 +122,6 @@ row_entries(const RegressionSparse *sparse, int64 i, int32 *n)
 	return sparse->entries + start;
 }
 
-static double
-weight_of(const RegressionSparse *sparse, int64 i)
-{
-	return sparse->rows.has_weight ? sparse->rows.weight[i] : 1;
-}
-
 /*
  * Weighted means of the columns, and of the squares of what they differ from it.
  */
@@ -145,7 +139,7 @@ moments(void *argument, double *mean, double *square)
 	for (int64 i = 0; i < sparse->rows.n; i++)
 	{
 		const RegressionEntry *entries = row_entries(sparse, i, &n);
-		double weight = weight_of(sparse, i);
+		double weight = regression_data_weight(&sparse->rows, i);
 
 		total += weight;
 		for (int32 e = 0; e < n; e++)
@@ -159,7 +153,7 @@ moments(void *argument, double *mean, double *square)
 	for (int64 i = 0; i < sparse->rows.n; i++)
 	{
 		const RegressionEntry *entries = row_entries(sparse, i, &n);
-		double weight = weight_of(sparse, i);
+		double weight = regression_data_weight(&sparse->rows, i);
 
 		for (int32 e = 0; e < n; e++)
 		{
@@ -257,7 +251,7 @@ add_row(const RegressionSparse *sparse, SparsePass *pass, int64 i, double *sums)
 	int32 n;
 	const RegressionEntry *entries = row_entries(sparse, i, &n);
 	RegressionRow row = {.y = sparse->rows.y[i],
-						 .weight = weight_of(sparse, i),
+						 .weight = regression_data_weight(&sparse->rows, i),
 						 .offset = sparse->rows.has_offset ? sparse->rows.offset[i] : 0};
 
 	sums[SUM_ROWS] += 1;

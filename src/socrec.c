@@ -1,11 +1,13 @@
 /*
  * socrec.c
- *		The module itself, and what functions share: words as arguments, and progress.
+ *		The module itself, and what functions share: arrays, words as arguments, and progress.
  */
 #include "postgres.h"
 
 #include "access/parallel.h"
 #include "lib/stringinfo.h"
+#include "storage/shmem.h"
+#include "utils/array.h"
 #include "utils/backend_status.h"
 #include "utils/guc.h"
 #include "utils/timestamp.h"
@@ -22,6 +24,26 @@ _PG_init(void)
 {
 	if (IsParallelWorker())
 		linear_forbid_threads();
+}
+
+/*
+ * An array of one dimension (none of 0 elements) without NULLs, to be filled in.
+ */
+ArrayType *
+array_of_zeros(int n, Oid type, Size element)
+{
+	Size size = add_size(ARR_OVERHEAD_NONULLS(1), mul_size(n, element));
+	ArrayType *array;
+
+	if (n == 0)
+		return construct_empty_array(type);
+	array = palloc0(size);
+	SET_VARSIZE(array, size);
+	array->ndim = 1;
+	array->elemtype = type;
+	ARR_DIMS(array)[0] = n;
+	ARR_LBOUND(array)[0] = 1;
+	return array;
 }
 
 /*

@@ -9,6 +9,7 @@
 
 #include "datatype/timestamp.h"
 #include "fmgr.h"
+#include "utils/array.h"
 
 /*
  * Raise an error about an argument: SQLSTATE 22023, PostgreSQL's style of
@@ -37,6 +38,7 @@ floor_divide(int64 value, int64 divisor)
 	return value / divisor - (value % divisor < 0);
 }
 
+extern ArrayType *array_of_zeros(int n, Oid type, Size element);
 extern int choice_argument(const char *what, const char *word, const char *const *choices);
 extern void progress_start(Progress *progress, const char *what);
 extern void progress_report(Progress *progress, const char *format, ...) pg_attribute_printf(2, 3);

@@ -14,6 +14,8 @@
 #include "fmgr.h"
 #include "utils/array.h"
 
+#include "socrec.h"
+
 /*
  * The sums of a state, after checking that it is one: anybody may call a
  * transition function by hand.
@@ -26,23 +28,6 @@ sums_of(ArrayType *state, int n)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("aggregate state is not an array of %d numbers", n)));
 	return (float8 *) ARR_DATA_PTR(state);
-}
-
-/*
- * An array of n zeros.
- */
-static inline ArrayType *
-sums_make(int n)
-{
-	Size size = ARR_OVERHEAD_NONULLS(1) + n * sizeof(float8);
-	ArrayType *array = palloc0(size);
-
-	SET_VARSIZE(array, size);
-	array->ndim = 1;
-	array->elemtype = FLOAT8OID;
-	ARR_DIMS(array)[0] = n;
-	ARR_LBOUND(array)[0] = 1;
-	return array;
 }
 
 /*
@@ -63,7 +48,7 @@ sums_for_update(FunctionCallInfo fcinfo, int n)
 	}
 
 	/* The executor moves it to the aggregate's context. */
-	return sums_make(n);
+	return array_of_zeros(n, FLOAT8OID, sizeof(float8));
 }
 
 /*

@@ -336,33 +336,13 @@ socrec_svec_unnest(PG_FUNCTION_ARGS)
 	SRF_RETURN_DONE(context);
 }
 
-/*
- * A one-dimensional array of n elements to be filled, without NULLs.
- */
-static ArrayType *
-make_array(int n, Oid type, Size element_size)
-{
-	Size size = ARR_OVERHEAD_NONULLS(1) + n * element_size;
-	ArrayType *array;
-
-	if (n == 0)
-		return construct_empty_array(type);
-	array = palloc0(size);
-	SET_VARSIZE(array, size);
-	array->ndim = 1;
-	array->elemtype = type;
-	ARR_DIMS(array)[0] = n;
-	ARR_LBOUND(array)[0] = 1;
-	return array;
-}
-
 PG_FUNCTION_INFO_V1(socrec_svec_ids);
 Datum
 socrec_svec_ids(PG_FUNCTION_ARGS)
 {
 	const SVec *v = PG_GETARG_SVEC_P(0);
 	int n = svec_count(v);
-	ArrayType *array = make_array(n, INT8OID, sizeof(int64));
+	ArrayType *array = array_of_zeros(n, INT8OID, sizeof(int64));
 
 	for (int i = 0; i < n; i++)
 		((int64 *) ARR_DATA_PTR(array))[i] = svec_id(v, i);
@@ -375,7 +355,7 @@ socrec_svec_weights(PG_FUNCTION_ARGS)
 {
 	const SVec *v = PG_GETARG_SVEC_P(0);
 	int n = svec_count(v);
-	ArrayType *array = make_array(n, FLOAT4OID, sizeof(float4));
+	ArrayType *array = array_of_zeros(n, FLOAT4OID, sizeof(float4));
 
 	memcpy(ARR_DATA_PTR(array), svec_weights(v), n * sizeof(float4));
 	PG_RETURN_ARRAYTYPE_P(array);
