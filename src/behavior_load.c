@@ -89,9 +89,12 @@ feature_array(RowReceiver *receiver, TupleTableSlot *slot)
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("the features are null")));
 	array = DatumGetArrayTypeP(slot->tts_values[QUERY_FEATURES]);
 	n = ARR_NDIM(array) == 1 ? ARR_DIMS(array)[0] : 0;
-	if (n + receiver->intercept != data->shape.p || ARR_HASNULL(array))
-		invalid_argument("an array of features has %d elements without null, not %d", n,
+	if (n + receiver->intercept != data->shape.p)
+		invalid_argument("an array of features has %d elements, not %d", n,
 						 data->shape.p - receiver->intercept);
+	if (ARR_HASNULL(array))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("an array of features has a null")));
 	return array;
 }
 

@@ -139,6 +139,18 @@ SELECT t, d.* FROM (VALUES ('logistic', 'buys', '{"l2": 1}'::jsonb), ('logistic'
     LATERAL execution_differences(o, '{basket}', f, t, 'SELECT visitor_id, buys, visitor_id % 3 AS k, CASE WHEN visitor_id % 9 = 0 THEN ''{}''
         WHEN visitor_id <= 1000 THEN svec(ARRAY[visitor_id % 70], ARRAY[d]) ELSE svec(ARRAY(SELECT generate_series(0, 69)), ARRAY(SELECT (visitor_id * j % 71 + 1)::real FROM generate_series(0, 69) j)) END AS basket
         FROM visitor WHERE visitor_id <= 1200') d;
+-- rows without any number, and what is refused in a row after those that tell
+CREATE FUNCTION fit_sparse(late text, execution text DEFAULT 'memory') RETURNS TABLE (n bigint, log_likelihood float8, estimates float8[], states smallint[]) LANGUAGE sql AS $$
+    SELECT n, log_likelihood, estimates[1:2], states[1:2] FROM fit_regression('SELECT (i % 2)::float8, 1::float8, 0::float8, NULL::bigint, NULL::bigint,
+        CASE WHEN i < 1100 THEN array_fill(0::float8, ARRAY[70]) ELSE ' || late || ' END FROM generate_series(1, 1100) i',
+        70, 'logistic', 2, true, true, false, 0, 0, true, 0, 'model', 25, 1e-8, execution)
+$$;
+SELECT e, f.* FROM (VALUES ('memory'), ('query')) v(e), fit_sparse('array_fill(0::float8, ARRAY[70])', e) f;
+SELECT fit_sparse('array_fill(0::float8, ARRAY[69]) || ''nan''::float8');
+SELECT fit_sparse('array_fill(0::float8, ARRAY[69]) || ''-infinity''::float8');
+SELECT fit_sparse('array_fill(0::float8, ARRAY[69]) || NULL::float8');
+SELECT fit_sparse('array_fill(0::float8, ARRAY[71])');
+SELECT fit_sparse('NULL');
 -- without a penalty, what is a combination of others is the same
 SET client_min_messages = error;
 SELECT d.* FROM execution_differences('{}', '{a,basket}', 'logistic', 'buys') d;
