@@ -16,7 +16,7 @@ MODULE_big = socrec
 OBJS       = $(patsubst %.c,%.o,$(filter-out src/$(BLAS_MODULE).c,$(wildcard src/*.c)))
 # Linear algebra, a module that the other loads when it needs it.
 BLAS_MODULE = socrec_blas
-SQL_PARTS  = $(patsubst %,sql/%.sql,$(CAPABILITIES) ranking diversity method factor_items behavior_model behavior_metrics behavior_views prepare_views evaluation_engine tuning version)
+SQL_PARTS  = $(patsubst %,sql/%.sql,$(CAPABILITIES) ranking diversity method factor_items behavior_model behavior_metrics behavior_schema prepare_views evaluation_engine tuning version)
 DATA_built = socrec--$(EXTVERSION).sql
 EXTRA_CLEAN = socrec--*.sql build output_regress $(BLAS_MODULE).so src/$(BLAS_MODULE).o
 

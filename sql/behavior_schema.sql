@@ -1,4 +1,5 @@
--- behavior_views: what a behavior model's schema holds
+-- behavior_schema: a behavior model's tables and functions, and what fills them: to
+-- create, fit, compare and cross-validate it
 
 CREATE FUNCTION behavior_table_statements(m model) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
