@@ -10,26 +10,19 @@ use warnings FATAL => 'all';
 
 use File::Basename;
 use File::Spec;
+use lib dirname(__FILE__);
+use Data;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $root = File::Spec->rel2abs(dirname(__FILE__) . '/../..');
 
-my $node = PostgreSQL::Test::Cluster->new('behavior');
-$node->init;
-$node->append_conf('postgresql.conf', "jit = off\nclient_min_messages = error");
-$node->start;
+my $node = behavior_node('behavior');
 $node->safe_psql('postgres', q{
-	CREATE EXTENSION socrec;
 	CREATE TABLE expected (model text, class text, term text, level text, metric text, value float8);
-	CREATE TABLE bank (age integer, job text, marital text, education text, "default" text, housing text, loan text, contact text,
-		month text, day_of_week text, duration integer, campaign integer, pdays integer, previous integer, poutcome text,
-		emp_var_rate float8, cons_price_idx float8, cons_conf_idx float8, euribor3m float8, nr_employed float8, y text);
 	CREATE TABLE hillstrom (recency integer, history_segment text, history float8, mens integer, womens integer, zip_code text, newbie integer,
 		channel text, segment text, visit integer, conversion integer, spend float8);
-	CREATE TABLE iris (sepal_length float8, sepal_width float8, petal_length float8, petal_width float8, target integer);
-	CREATE TABLE travel (individual integer, mode text, chosen integer, cost float8, wait float8, income float8);
 	-- What a fit has, in the form of the reference.
 	CREATE TABLE fitted (class text, term text, level text, metric text, value float8);
 	CREATE FUNCTION fit(source text, target text, features text[], family text, options jsonb, error_name text) RETURNS void LANGUAGE plpgsql AS $$
@@ -44,14 +37,6 @@ $node->safe_psql('postgres', q{
 	END $$;
 });
 
-sub load
-{
-	my ($table, $from, $options) = @_;
-	run_log([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres'), '-c', "\\copy $table FROM $from WITH (FORMAT csv, HEADER" . ($options // '') . ')' ])
-	  or BAIL_OUT("cannot load $table");
-	return;
-}
-
 # The model of the reference's name: every value that both have is the same, and
 # what the reference has and the fit lacks is of another kind of errors.
 sub compare
@@ -59,7 +44,7 @@ sub compare
 	my ($model, $from, $tolerance, $error_tolerance, $error_name, @arguments) = @_;
 
 	my $file = "$root/test/reference/behavior_$from.csv";
-	load('expected', "PROGRAM 'grep -v ^# $file'");
+	load_csv($node, 'expected', $file);
 	$node->safe_psql('postgres', 'SELECT fit(' . join(', ', @arguments) . ", '$error_name')");
 	my $result = $node->safe_psql('postgres', qq{
 		SELECT string_agg(format('%s %s %s %s: %s against %s', e.metric, e.class, e.term, e.level, f.value, e.value), '; ')
@@ -77,7 +62,6 @@ sub compare
 
 my $rows = slurp_file("$root/test/reference/generated_behavior.sql");
 $node->safe_psql('postgres', $rows);
-load('travel', "PROGRAM 'grep -v ^# $root/test/reference/travel_mode.csv'");
 
 # generated data, with all kinds of errors, in memory and by queries
 for my $execution ('memory', 'query')
@@ -146,7 +130,7 @@ for my $execution ('memory', 'query')
 
 # Which coefficients are infinite, by linear programs (tools/reference_separation.py).
 $node->safe_psql('postgres', 'CREATE TABLE separation (family text, features integer, infinite text, rows text)');
-load('separation', "PROGRAM 'grep -v ^# $root/test/reference/separation.csv'", q{, DELIMITER ';'});
+load_csv($node, 'separation', "$root/test/reference/separation.csv", q{, DELIMITER ';'});
 is($node->safe_psql('postgres', q{
 	SELECT s.family, count(*), count(*) FILTER (WHERE s.infinite LIKE '%1%'), string_agg(format('%s is said to be %s', s.infinite, f.states), '; ')
 			FILTER (WHERE EXISTS (SELECT FROM unnest(f.states) WITH ORDINALITY u(state, n), LATERAL (SELECT substr(s.infinite, n::integer, 1)) e(infinite)
@@ -160,7 +144,7 @@ SKIP:
 {
 	my $bank = $ENV{SOCREC_BANK_MARKETING};
 	skip 'no bank data: set SOCREC_BANK_MARKETING to its folder', 6 unless defined $bank && -r "$bank/bank-additional-full.csv.gz";
-	load('bank', "PROGRAM 'gzip -dc $bank/bank-additional-full.csv.gz'", q{, DELIMITER ';'});
+	load_csv($node, 'bank', "$bank/bank-additional-full.csv.gz", q{, DELIMITER ';'});
 	my $columns = 'age,job,marital,education,contact,month,day_of_week,campaign,pdays,previous,poutcome,emp_var_rate,cons_price_idx,cons_conf_idx,euribor3m,nr_employed';
 	for my $from ('r', 'python')
 	{
@@ -181,7 +165,7 @@ SKIP:
 {
 	my $hillstrom = $ENV{SOCREC_HILLSTROM};
 	skip 'no Hillstrom data: set SOCREC_HILLSTROM to its folder', 6 unless defined $hillstrom && -r "$hillstrom/hillstrom.csv.gz";
-	load('hillstrom', "PROGRAM 'gzip -dc $hillstrom/hillstrom.csv.gz'");
+	load_csv($node, 'hillstrom', "$hillstrom/hillstrom.csv.gz");
 	my $columns = 'recency,history,mens,womens,zip_code,newbie,channel';
 	for my $from ('r', 'python')
 	{
@@ -190,7 +174,7 @@ SKIP:
 		compare('channel', $from, 1e-6, 1e-5, 'std_error', "'hillstrom'", "'channel'", "'{recency,history,mens,womens,newbie,zip_code}'", "'multinomial'", "'{}'");
 	}
 	compare('hillstrom_nested', 'r', 1e-6, 1e-5, 'std_error', "'hillstrom'", "'visit'", "'{$columns}'", "'logistic'", "'{}'");
-	load('expected', "PROGRAM 'grep -v ^# $root/test/reference/behavior_r.csv'");
+	load_csv($node, 'expected', "$root/test/reference/behavior_r.csv");
 	$node->safe_psql('postgres', qq{
 		SELECT socrec.create_behavior_model('small', 'hillstrom', 'visit', '{$columns}');
 		SELECT socrec.create_behavior_model('large', 'hillstrom', 'visit', '{$columns,segment}')});
@@ -205,7 +189,7 @@ SKIP:
 {
 	my $iris = $ENV{SOCREC_IRIS};
 	skip 'no iris data: set SOCREC_IRIS to its folder', 25 unless defined $iris && -r "$iris/iris.csv";
-	load('iris', "'$iris/iris.csv'");
+	load_csv($node, 'iris', "$iris/iris.csv");
 	for my $lambda (0.1, 0.03, 0.01)
 	{
 		for my $alpha (1, 0.5)
@@ -214,7 +198,7 @@ SKIP:
 				sprintf(q{'{"l1": %s, "l2": %s}'}, 150 * $lambda * $alpha, 150 * $lambda * (1 - $alpha))) for ('r', 'python');
 		}
 	}
-	load('expected', "PROGRAM 'grep -v ^# $root/test/reference/behavior_python.csv'");
+	load_csv($node, 'expected', "$root/test/reference/behavior_python.csv");
 	$node->safe_psql('postgres', q{SELECT socrec.create_behavior_model('flower', 'iris', 'target', NULL, 'multinomial', '{"l2": 1, "standardize": false}')});
 	# scikit-learn has a vector for each class, of which only differences count.
 	is($node->safe_psql('postgres', q{

@@ -18,18 +18,11 @@ use Test::More;
 
 my $root = File::Spec->rel2abs(dirname(__FILE__) . '/../..');
 
-my $node = PostgreSQL::Test::Cluster->new('behavior_metrics');
-$node->init;
-$node->append_conf('postgresql.conf', "jit = off\nclient_min_messages = error\nmax_parallel_workers_per_gather = 0");
-$node->start;
+my $node = behavior_node('behavior_metrics');
+$node->append_conf('postgresql.conf', 'max_parallel_workers_per_gather = 0');
+$node->reload;
 $node->safe_psql('postgres', q{
-	CREATE EXTENSION socrec;
 	CREATE TABLE expected (model text, view text, class text, key text, metric text, value float8);
-	CREATE TABLE bank (age integer, job text, marital text, education text, "default" text, housing text, loan text, contact text,
-		month text, day_of_week text, duration integer, campaign integer, pdays integer, previous integer, poutcome text,
-		emp_var_rate float8, cons_price_idx float8, cons_conf_idx float8, euribor3m float8, nr_employed float8, y text);
-	CREATE TABLE iris (sepal_length float8, sepal_width float8, petal_length float8, petal_width float8, target integer);
-	CREATE TABLE travel (individual integer, mode text, chosen integer, cost float8, wait float8, income float8);
 	-- The numbers of a view, as (class, key, metric, value).
 	CREATE FUNCTION numbers(view text, key_expression text, condition text) RETURNS TABLE (class text, key text, metric text, value float8) LANGUAGE plpgsql AS $$
 	BEGIN
@@ -72,7 +65,6 @@ sub compare
 }
 
 load_csv($node, 'expected', "$root/test/reference/behavior_metrics.csv");
-load_csv($node, 'travel', "$root/test/reference/travel_mode.csv");
 my %columns = (calibration => 8, lift => 5, roc => 7, confusion => 1);
 compare('travel', { %columns, evaluation => 9 },
 	q{'SELECT *, (mode = ''air'')::integer AS air, (mode = ''train'')::integer AS train, (mode = ''bus'')::integer AS bus FROM travel'},
