@@ -148,7 +148,7 @@ BEGIN
                 RAISE undefined_column USING MESSAGE = format('the source has no column "%s", which is to be %s', listed[i],
                         coalesce((SELECT CASE r.role WHEN 'target' THEN 'the target' ELSE format('the %s', replace(r.role, '_', ' ')) END
                             FROM jsonb_each_text(m.options || jsonb_build_object('target', m.target_column)) r(role, name)
-                            WHERE r.name = listed[i] AND r.role IN ('target', 'weight', 'offset', 'choice_set', 'cluster') LIMIT 1), 'a feature')),
+                            WHERE r.name = listed[i] AND r.role IN ('target', 'weight', 'offset', 'choice_set', 'cluster', 'shard') LIMIT 1), 'a feature')),
                     HINT = coalesce(nullif(replace(hint, '"s.', '"'), ''), 'Names of columns are as they are in the catalog: upper and lower case differ.');
         END;
     END LOOP;

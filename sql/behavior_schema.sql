@@ -236,9 +236,8 @@ DECLARE
 BEGIN
     IF m.name IS NULL OR m.source IS NULL OR m.target_column IS NULL OR m.method IS NULL OR m.options IS NULL OR array_position(features, NULL) > 0 THEN
         RAISE null_value_not_allowed USING MESSAGE = 'name, source, target, family, options and each of the features must not be null';
-    ELSIF octet_length(m.name) NOT BETWEEN 1 AND 63 THEN
-        RAISE name_too_long USING MESSAGE = format('a model''s name has 1 to 63 bytes, not %s', octet_length(m.name));
     END IF;
+    PERFORM socrec.check_name(m.name);
     SELECT f INTO wrong FROM unnest(features) f GROUP BY f HAVING count(*) > 1 OR f = m.target_column LIMIT 1;
     IF FOUND THEN
         RAISE duplicate_column USING MESSAGE =
@@ -263,10 +262,7 @@ BEGIN
         format('%I.score(s.*)', m.name), format('%I.classes()', m.name), 'true'));
     PERFORM socrec.execute_all(socrec.behavior_view_statements(m));
     PERFORM socrec.begin_version(m);
-
-    -- A row without its schema is what DROP SCHEMA left behind.
-    DELETE FROM socrec.model r WHERE r.name = m.name;
-    INSERT INTO socrec.model VALUES (m.*);
+    PERFORM socrec.register_model(m);
     RETURN m;
 END
 $$;

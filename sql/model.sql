@@ -431,6 +431,30 @@ END;
 
 COMMENT ON FUNCTION register_fit IS 'stores what a fit has changed in the registry row of a model';
 
+-- A row without its schema is what DROP SCHEMA left behind.
+CREATE FUNCTION register_model(m model) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+BEGIN ATOMIC
+    DELETE FROM model r WHERE r.name = m.name;
+    INSERT INTO model SELECT (m).*;
+END;
+
+COMMENT ON FUNCTION register_model IS 'stores the registry row of a new model';
+
+-- PostgreSQL would cut a schema's name, and another be meant.
+CREATE FUNCTION check_name(name text) RETURNS void
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF octet_length(name) NOT BETWEEN 1 AND 63 THEN
+        RAISE name_too_long USING MESSAGE = format('a name has 1 to 63 bytes, not %s', octet_length(name));
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION check_name IS 'an error unless a schema can be called so';
+
 -- Refuse what cannot become a model.
 CREATE FUNCTION check_model(m model) RETURNS void
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -441,9 +465,7 @@ BEGIN
         OR m.options IS NULL THEN
         RAISE null_value_not_allowed USING MESSAGE = 'only rating_column may be null';
     END IF;
-    IF octet_length(m.name) NOT BETWEEN 1 AND 63 THEN
-        RAISE name_too_long USING MESSAGE = format('a model''s name has 1 to 63 bytes, not %s', octet_length(m.name));
-    END IF;
+    PERFORM socrec.check_name(m.name);
     IF m.user_column = m.item_column THEN
         RAISE duplicate_column USING MESSAGE = 'user_column and item_column are the same';
     END IF;
@@ -481,10 +503,7 @@ BEGIN
     END IF;
     m := socrec.fit_model(m);
     PERFORM socrec.begin_version(m);
-
-    -- A row without its schema is what DROP SCHEMA left behind.
-    DELETE FROM socrec.model r WHERE r.name = m.name;
-    INSERT INTO socrec.model VALUES (m.*);
+    PERFORM socrec.register_model(m);
     RETURN m;
 END
 $$;

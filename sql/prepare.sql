@@ -437,9 +437,7 @@ BEGIN
     IF r.name IS NULL OR r.source IS NULL OR r.user_column IS NULL OR r.item_column IS NULL OR r.storage IS NULL THEN
         RAISE null_value_not_allowed USING MESSAGE = 'name, source, user_column, item_column and storage must not be null';
     END IF;
-    IF octet_length(r.name) NOT BETWEEN 1 AND 63 THEN
-        RAISE name_too_long USING MESSAGE = format('a name has 1 to 63 bytes, not %s', octet_length(r.name));
-    END IF;
+    PERFORM socrec.check_name(r.name);
     IF r.user_column = r.item_column THEN
         RAISE duplicate_column USING MESSAGE = 'user_column and item_column are the same';
     END IF;

@@ -134,9 +134,7 @@ BEGIN
     IF p.name IS NULL OR p.source IS NULL OR p.user_column IS NULL OR p.item_column IS NULL OR p.storage IS NULL THEN
         RAISE null_value_not_allowed USING MESSAGE = 'name, source, user_column, item_column and storage must not be null';
     END IF;
-    IF octet_length(p.name) NOT BETWEEN 1 AND 63 THEN
-        RAISE name_too_long USING MESSAGE = format('a name has 1 to 63 bytes, not %s', octet_length(p.name));
-    END IF;
+    PERFORM socrec.check_name(p.name);
     IF p.storage NOT IN ('table', 'view') THEN
         RAISE invalid_parameter_value USING MESSAGE = format('storage cannot be "%s"', p.storage), HINT = 'Use one of: table, view.';
     END IF;

@@ -88,6 +88,7 @@ SELECT * FROM trial('{"std_errors": "hc3"}');
 SELECT * FROM trial('{"std_errors": "cluster"}');
 SELECT * FROM trial('{"cluster": "plan"}');
 SELECT * FROM trial('{"std_errors": "cluster", "cluster": "household"}');
+SELECT * FROM trial('{"shard": "server"}');
 SELECT * FROM trial('{"reference_class": "true"}');
 SELECT * FROM trial('{"reference_class": "lwo"}', target => 'plan', family => 'multinomial');
 SELECT * FROM trial('{"choice_set": "code"}');
