@@ -126,7 +126,7 @@ receive_row(TupleTableSlot *slot, DestReceiver *self)
 	y = finite_number(slot, QUERY_Y, FLOAT8OID);
 	weight = finite_number(slot, QUERY_WEIGHT, FLOAT8OID);
 	if (weight < 0)
-		invalid_argument("weight %g is not at least 0", weight);
+		invalid_argument("weight %g is not a finite number of at least 0", weight);
 	offset = finite_number(slot, QUERY_OFFSET, FLOAT8OID);
 	cluster = slot->tts_isnull[QUERY_CLUSTER] ? 0 : DatumGetInt64(slot->tts_values[QUERY_CLUSTER]);
 	p = data->shape.p - receiver->intercept;

@@ -39,7 +39,7 @@ metric_weight(FunctionCallInfo fcinfo, int argument)
 	if (PG_NARGS() > argument)
 		weight = PG_ARGISNULL(argument) ? 0 : PG_GETARG_FLOAT8(argument);
 	if (!(weight >= 0 && isfinite(weight)))
-		invalid_argument("weight must be finite and not negative: %g", weight);
+		invalid_argument("weight %g is not a finite number of at least 0", weight);
 	return weight;
 }
 

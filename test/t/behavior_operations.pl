@@ -1,5 +1,5 @@
-# behavior_operations: behavior models in parallel workers, through dump and restore,
-# and a fit that is canceled
+# behavior_operations: behavior models by queries in parallel workers, what readers see
+# of a refit, and a fit that is canceled
 
 use strict;
 use warnings FATAL => 'all';
@@ -30,20 +30,8 @@ is($node->safe_psql('postgres', q{
 		FROM buying.coefficient a JOIN parallel.coefficient b USING (id)}), '5|t|t', 'the model of parallel workers is that of one process');
 like($node->safe_psql('postgres', 'EXPLAIN (COSTS off, VERBOSE) SELECT buying.score(v) FROM visit v'), qr/logistic\(socrec\.row_score\(/, 'score is inlined');
 
-# What a dump brings back is the model, its functions and its registry row.
-my $scores = $node->safe_psql('postgres', 'SELECT md5(string_agg(buying.score(v)::text, chr(10) ORDER BY id)) FROM visit v');
-my $dump = $node->basedir . '/behavior.sql';
-command_ok([ 'pg_dump', '-f', $dump, $node->connstr('postgres') ], 'dump');
-$node->safe_psql('postgres', 'CREATE DATABASE copy');
-command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', $dump, $node->connstr('copy') ], 'restore');
-is($node->safe_psql('copy', 'SELECT md5(string_agg(buying.score(v)::text, chr(10) ORDER BY id)) FROM visit v'), $scores, 'scores are those of before');
-is($node->safe_psql('copy', q{SELECT name, target_column, rating_count, staleness FROM socrec.models WHERE name = 'buying'}),
-	$node->safe_psql('postgres', q{SELECT name, target_column, rating_count, staleness FROM socrec.models WHERE name = 'buying'}), 'so is the registry');
-$node->safe_psql('copy', q{CALL socrec.refit('buying')});
-is($node->safe_psql('copy', 'SELECT count(*), bool_and(n > 0) FROM buying.evaluation'), '2|t', 'it can be refitted and evaluated');
-$node->safe_psql('copy', q{SELECT socrec.drop_model('buying')});
-
 # Readers see the former fit until a refit commits.
+my $scores = $node->safe_psql('postgres', 'SELECT md5(string_agg(buying.score(v)::text, chr(10) ORDER BY id)) FROM visit v');
 my $refitting = $node->background_psql('postgres');
 $node->safe_psql('postgres', 'UPDATE visit SET buys = NOT buys');
 $refitting->query_safe(q{BEGIN});
