@@ -375,7 +375,8 @@ COMMENT ON FUNCTION vector_subscripts IS 'the subscripts of a vector that are te
 
 -- One feature after the other, as terms: the column; or its levels but for the
 -- first, or the one that option reference names; or its subscripts.  Without an
--- intercept the first column of levels has all of them.  Of part of the rows, a reference may be missing.
+-- intercept the first column of levels has all of them.  Of part of the rows, a
+-- reference may be missing.
 CREATE FUNCTION behavior_terms(m model, condition text, is_part boolean)
 RETURNS TABLE (term text, level text, subscript bigint)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE

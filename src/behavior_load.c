@@ -98,6 +98,9 @@ feature_array(RowReceiver *receiver, TupleTableSlot *slot)
 	return array;
 }
 
+/*
+ * Keep a row; no more are wanted when it does not fit, and that may be.
+ */
 static bool
 receive_row(TupleTableSlot *slot, DestReceiver *self)
 {

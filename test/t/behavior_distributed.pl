@@ -76,7 +76,6 @@ foreach my $execution ('memory', 'query')
 	is(difference('part', 'chosen', '{a,b,c}', 'conditional', $execution, '{"choice_set": "trip"}'), 't|t|t|t|t', "conditional, $execution");
 }
 
-
 # With option shard every server adds up its rows itself, and sends sums alone.
 $_->append_conf('postgresql.conf', 'log_statement = all'), $_->reload foreach @servers;
 $hub->append_conf('postgresql.conf', 'enable_partitionwise_aggregate = on');
