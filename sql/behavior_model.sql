@@ -204,6 +204,16 @@ $$;
 
 COMMENT ON FUNCTION create_sample_view IS 'creates the view through which a behavior model reads its source';
 
+CREATE FUNCTION sample_columns(m model) RETURNS text[]
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT array_agg(a.attname::text ORDER BY a.attnum) FROM pg_attribute a
+    WHERE a.attrelid = format('%I.sample', m.name)::regclass AND a.attnum > 0 AND a.attname <> 'held_out';
+END;
+
+COMMENT ON FUNCTION sample_columns IS 'the columns of a behavior model''s sample that are the source''s';
+
 -- The features that a model has: columns of the sample, and what they are: number,
 -- category, array or svec.  Errors say which cannot be.
 CREATE FUNCTION behavior_columns(m model)
@@ -439,8 +449,7 @@ LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    names text[] := ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = format('%I.sample', m.name)::regclass AND a.attnum > 0
-        AND a.attname <> 'held_out' ORDER BY a.attnum);
+    names text[] := socrec.sample_columns(m);
     counts bigint[];
 BEGIN
     EXECUTE format('SELECT ARRAY[%s] FROM %I.sample s WHERE NOT s.held_out',

@@ -248,9 +248,8 @@ BEGIN
     EXECUTE format('CREATE SCHEMA %I', m.name);
     PERFORM socrec.create_sample_view(m, features, caller_path);
     m.options := m.options || jsonb_build_object('features', (
-        SELECT coalesce(jsonb_agg(f ORDER BY n), '[]') FROM unnest(coalesce(features, ARRAY(
-            SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = format('%I.sample', m.name)::regclass AND a.attnum > 0
-                AND a.attname <> 'held_out' AND a.attname <> ALL (socrec.behavior_roles(m)) ORDER BY a.attnum))) WITH ORDINALITY u(f, n)));
+        SELECT coalesce(jsonb_agg(f ORDER BY n), '[]') FROM unnest(coalesce(features, socrec.sample_columns(m))) WITH ORDINALITY u(f, n)
+        WHERE features IS NOT NULL OR f <> ALL (socrec.behavior_roles(m))));
     IF m.options -> 'features' = '[]' THEN
         RAISE invalid_parameter_value USING MESSAGE = 'there are no features',
             HINT = 'Name columns of the source; without any, they are all but the target and those that options name.';
@@ -338,9 +337,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     outcome CONSTANT text := socrec.behavior_outcome(m) || '::text COLLATE "C"';
-    hash CONSTANT text := socrec.behavior_hash(m, (m.options ->> 'seed')::bigint + 1, ARRAY(
-        SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = format('%I.sample', m.name)::regclass AND a.attnum > 0
-            AND a.attname <> 'held_out' ORDER BY a.attnum));
+    hash CONSTANT text := socrec.behavior_hash(m, (m.options ->> 'seed')::bigint + 1, socrec.sample_columns(m));
     usable CONSTANT text := format('FROM %I.sample s WHERE NOT s.held_out AND %s', m.name, socrec.behavior_condition(m));
     fold text := format('(%s %% %s)', hash, folds);
     cuts text;
