@@ -44,21 +44,29 @@ metric_weight(FunctionCallInfo fcinfo, int argument)
 }
 
 /*
+ * A whole number from 1 to most.
+ */
+int32
+metric_count(FunctionCallInfo fcinfo, int argument, const char *name, int32 most)
+{
+	int32 n;
+
+	if (PG_ARGISNULL(argument))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("%s must not be null", name)));
+	n = PG_GETARG_INT32(argument);
+	if (n < 1 || n > most)
+		invalid_argument("%s %d is not between 1 and %d", name, n, most);
+	return n;
+}
+
+/*
  * How many bins, DEFAULT_BINS for an aggregate without such an option.
  */
 int32
 metric_bins(FunctionCallInfo fcinfo, int argument)
 {
-	int32 bins;
-
-	if (PG_NARGS() <= argument)
-		return DEFAULT_BINS;
-	if (PG_ARGISNULL(argument))
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("bins must not be null")));
-	bins = PG_GETARG_INT32(argument);
-	if (bins < 1 || bins > MAX_BINS)
-		invalid_argument("bins %d is not between 1 and %d", bins, MAX_BINS);
-	return bins;
+	return PG_NARGS() > argument ? metric_count(fcinfo, argument, "bins", MAX_BINS) : DEFAULT_BINS;
 }
 
 /*

@@ -11,6 +11,7 @@
 #define MAX_BINS 10000
 
 extern float8 metric_weight(FunctionCallInfo fcinfo, int argument);
+extern int32 metric_count(FunctionCallInfo fcinfo, int argument, const char *name, int32 most);
 extern int32 metric_bins(FunctionCallInfo fcinfo, int argument);
 
 #endif /* METRICS_H */

@@ -21,6 +21,7 @@
 #include "utils/typcache.h"
 
 #include "lists.h"
+#include "metrics.h"
 #include "ranking.h"
 #include "socrec.h"
 
@@ -36,19 +37,6 @@ typedef struct RankedList
 	int32 n_ideal;
 	int32 k;
 } RankedList;
-
-static int32
-get_k(FunctionCallInfo fcinfo, int argument)
-{
-	int32 k;
-
-	if (PG_ARGISNULL(argument))
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("k must not be null")));
-	k = PG_GETARG_INT32(argument);
-	if (k < 1 || k > MAX_RANK)
-		invalid_argument("k %d is not between 1 and %d", k, MAX_RANK);
-	return k;
-}
 
 /*
  * Transition: add one row of a list to argument 0.  An item that was expected
@@ -85,7 +73,7 @@ Datum
 socrec_rank_accumulate(PG_FUNCTION_ARGS)
 {
 	if (PG_NARGS() > 3)
-		return accumulate_rank(fcinfo, false, get_k(fcinfo, 3));
+		return accumulate_rank(fcinfo, false, metric_count(fcinfo, 3, "k", MAX_RANK));
 	if (!PG_ARGISNULL(1) && PG_GETARG_INT64(1) > MAX_RANK)
 		invalid_argument("rank " INT64_FORMAT " is greater than %d", PG_GETARG_INT64(1), MAX_RANK);
 	return accumulate_rank(fcinfo, false, MAX_RANK);
@@ -96,7 +84,8 @@ PG_FUNCTION_INFO_V1(socrec_serendipity_accumulate);
 Datum
 socrec_serendipity_accumulate(PG_FUNCTION_ARGS)
 {
-	return accumulate_rank(fcinfo, !PG_ARGISNULL(3) && PG_GETARG_BOOL(3), get_k(fcinfo, 4));
+	return accumulate_rank(fcinfo, !PG_ARGISNULL(3) && PG_GETARG_BOOL(3),
+						   metric_count(fcinfo, 4, "k", MAX_RANK));
 }
 
 /*
@@ -290,7 +279,7 @@ array_list(FunctionCallInfo fcinfo, bool has_gains)
 	ArrayType *gains =
 		has_gains ? get_gains(fcinfo, 2, ArrayGetNItems(ARR_NDIM(relevant), ARR_DIMS(relevant)))
 				  : NULL;
-	RankedList list = {.k = get_k(fcinfo, has_gains ? 3 : 2)};
+	RankedList list = {.k = metric_count(fcinfo, has_gains ? 3 : 2, "k", MAX_RANK)};
 	int32 n_ideal = 0;
 	int32 n_wanted;
 	Item *wanted =

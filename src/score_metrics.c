@@ -106,30 +106,34 @@ weight_at(const Walk *walk, int which, int64 i)
 
 /*
  * Begin a walk over the state in argument 0, after checking that it is one: anybody
- * may call a final function by hand.
+ * may call a final function by hand.  False when there is none, or no positive or, if
+ * both are needed, no negative.
  */
-static Walk
-start_walk(FunctionCallInfo fcinfo)
+static bool
+start_walk(FunctionCallInfo fcinfo, bool both, Walk *walk)
 {
-	const Lists *lists = lists_read(fcinfo, 0);
-	Walk walk = {.width = lists->options[OPTION_WIDTH] == 2 ? 2 : 1};
+	const Lists *lists;
 
+	if (PG_ARGISNULL(0))
+		return false;
+	lists = lists_read(fcinfo, 0);
+	*walk = (Walk){.width = lists->options[OPTION_WIDTH] == 2 ? 2 : 1};
 	for (int which = 0; which < 2; which++)
 	{
-		walk.values[which] = lists_sorted(lists, which, walk.width);
-		walk.left[which] = lists->n[which];
-		for (int64 i = 0; i < lists->n[which]; i += walk.width)
+		walk->values[which] = lists_sorted(lists, which, walk->width);
+		walk->left[which] = lists->n[which];
+		for (int64 i = 0; i < lists->n[which]; i += walk->width)
 		{
-			double weight = weight_at(&walk, which, i);
+			double weight = weight_at(walk, which, i);
 
 			if (!(weight > 0))
 				invalid_argument("aggregate state has the weight %g", weight);
-			walk.total[which] += weight;
+			walk->total[which] += weight;
 		}
-		if (isinf(walk.total[which]))
+		if (isinf(walk->total[which]))
 			float_overflow_error();
 	}
-	return walk;
+	return walk->total[0] > 0 && (!both || walk->total[1] > 0);
 }
 
 /*
@@ -172,10 +176,7 @@ socrec_auc_final(PG_FUNCTION_ARGS)
 	Walk walk;
 	double in_order = 0;
 
-	if (PG_ARGISNULL(0))
-		PG_RETURN_NULL();
-	walk = start_walk(fcinfo);
-	if (walk.total[0] == 0 || walk.total[1] == 0)
+	if (!start_walk(fcinfo, true, &walk))
 		PG_RETURN_NULL();
 	while (next_score(&walk))
 		in_order += walk.weight[1] * (walk.passed[0] + walk.weight[0] / 2);
@@ -194,10 +195,7 @@ socrec_average_precision_final(PG_FUNCTION_ARGS)
 	Walk walk;
 	double sum = 0;
 
-	if (PG_ARGISNULL(0))
-		PG_RETURN_NULL();
-	walk = start_walk(fcinfo);
-	if (walk.total[0] == 0)
+	if (!start_walk(fcinfo, false, &walk))
 		PG_RETURN_NULL();
 	while (next_score(&walk))
 	{
@@ -221,10 +219,7 @@ socrec_ks_statistic_final(PG_FUNCTION_ARGS)
 	Walk walk;
 	double greatest = 0;
 
-	if (PG_ARGISNULL(0))
-		PG_RETURN_NULL();
-	walk = start_walk(fcinfo);
-	if (walk.total[0] == 0 || walk.total[1] == 0)
+	if (!start_walk(fcinfo, true, &walk))
 		PG_RETURN_NULL();
 	while (next_score(&walk))
 		greatest = Max(greatest, fabs((walk.passed[0] + walk.weight[0]) / walk.total[0] -
@@ -289,7 +284,8 @@ socrec_calibration_curve_final(PG_FUNCTION_ARGS)
 	if (!(wanted >= 0 && wanted <= MAX_BINS))
 		invalid_argument("aggregate state has %g bins", wanted);
 	n_bins = wanted >= 1 ? (int) wanted : DEFAULT_BINS;
-	walk = start_walk(fcinfo);
+	/* Rows of one class have a curve, too. */
+	(void) start_walk(fcinfo, false, &walk);
 	total = walk.total[0] + walk.total[1];
 	bins = palloc0(n_bins * sizeof(Bin));
 	while (next_score(&walk))
