@@ -308,10 +308,12 @@ rows_are_sparse(const char *query, const RegressionShape *shape)
 {
 	SampleReceiver sample = {
 		.pub = {count_numbers, start_sample, query_ignore, query_ignore, DestTuplestore}};
-	TupleDesc desc = regression_describe(query);
+	TupleDesc desc;
 
-	if (shape->family == REGRESSION_CONDITIONAL || shape->p < SPARSE_COLUMNS ||
-		desc->natts != QUERY_FEATURES + 1 ||
+	if (shape->family == REGRESSION_CONDITIONAL || shape->p < SPARSE_COLUMNS)
+		return false;
+	desc = regression_describe(query);
+	if (desc->natts != QUERY_FEATURES + 1 ||
 		TupleDescAttr(desc, QUERY_FEATURES)->atttypid != FLOAT8ARRAYOID)
 		return false;
 	query_run(query, &sample.pub);

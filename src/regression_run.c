@@ -29,8 +29,11 @@ numbers(Budget *budget, Size n)
 	return budget_alloc(budget, n, sizeof(double), "the sums of a pass");
 }
 
-static void
-poll_server(void)
+/*
+ * What kernels call every few milliseconds.
+ */
+void
+regression_poll(void)
 {
 	CHECK_FOR_INTERRUPTS();
 }
@@ -296,7 +299,7 @@ regression_run(Budget *budget, RegressionProblem *problem, const RegressionOptio
 	standardize(budget, problem, options, source, report, scale);
 	problem->pass = source->pass;
 	problem->argument = source->argument;
-	problem->poll = poll_server;
+	problem->poll = regression_poll;
 	if (!(options->path > 0 ? regression_start(problem, &fit) : regression_fit(problem, &fit)))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_EXCEPTION),

@@ -26,7 +26,8 @@ typedef struct RegressionSource
 	void (*standardize)(void *argument, const double *mean, const double *scale);
 	void (*pass)(void *argument, const double *theta, RegressionPart part, double *sums);
 
-	/* As regression_data_clusters; NULL: there are none. */
+	/* The sum of outer products of the scores of clusters, as one block of a vector of m * p
+	 * numbers; returns how many clusters there are. */
 	int64 (*clusters)(void *argument, const double *theta, double *sums);
 	void *argument;
 } RegressionSource;
@@ -61,6 +62,7 @@ typedef struct RegressionReport
 } RegressionReport;
 
 extern Size regression_run_size(const RegressionProblem *problem, const RegressionOptions *options);
+extern void regression_poll(void);
 extern RegressionReport *regression_run(Budget *budget, RegressionProblem *problem,
 										const RegressionOptions *options,
 										const RegressionSource *source);

@@ -263,12 +263,6 @@ add_row(const RegressionSparse *sparse, SparsePass *pass, int64 i, double *sums)
 						   pass->first, pass->second);
 }
 
-static void
-poll_server(void)
-{
-	CHECK_FOR_INTERRUPTS();
-}
-
 /*
  * The sums of a pass at theta.
  */
@@ -284,7 +278,7 @@ pass_rows(void *argument, const double *theta, RegressionPart part, double *sums
 	memset(sums, 0, regression_sums(m, p, blocks) * sizeof(double));
 	for (int64 i = 0; i < sparse->rows.n; i++)
 		add_row(sparse, &pass, i, sums);
-	regression_center(sums, pass.totals, m, p, blocks, sparse->center, poll_server);
+	regression_center(sums, pass.totals, m, p, blocks, sparse->center, regression_poll);
 	end_pass(&pass);
 }
 
@@ -312,7 +306,7 @@ pass_clusters(void *argument, const double *theta, double *sums)
 		if (i + 1 < sparse->rows.n && cluster[i + 1] == cluster[i])
 			continue;
 		n_clusters++;
-		regression_center(score, pass.totals, m, p, 0, sparse->center, poll_server);
+		regression_center(score, pass.totals, m, p, 0, sparse->center, regression_poll);
 		regression_add(sums, 1, q, 1, score + SUM_GRADIENT, &one, &one, 1);
 		memset(score, 0, regression_sums(m, p, 0) * sizeof(double));
 		memset(pass.totals, 0, regression_totals(m, p, 0) * sizeof(double));
