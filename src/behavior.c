@@ -429,25 +429,6 @@ enum
 };
 
 /*
- * Numbers as an array; what is not a number is null.
- */
-static Datum
-array_datum(const double *numbers, int n)
-{
-	Datum *values = palloc(Max(n, 1) * sizeof(Datum));
-	bool *nulls = palloc(Max(n, 1) * sizeof(bool));
-	int lower = 1;
-
-	for (int i = 0; i < n; i++)
-	{
-		values[i] = Float8GetDatum(numbers[i]);
-		nulls[i] = isnan(numbers[i]);
-	}
-	return PointerGetDatum(construct_md_array(values, nulls, 1, &n, &lower, FLOAT8OID,
-											  sizeof(float8), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-}
-
-/*
  * Final function of logistic_regression.  NULL without a row, or when y is the same
  * in all of them.
  */
@@ -490,10 +471,10 @@ socrec_logistic_regression_final(PG_FUNCTION_ARGS)
 			report->estimate[j] = NAN;
 
 	values[FIT_INTERCEPT] = Float8GetDatum(report->estimate[0]);
-	values[FIT_WEIGHTS] = array_datum(report->estimate + 1, data.shape.p - 1);
+	values[FIT_WEIGHTS] = array_of_numbers(report->estimate + 1, data.shape.p - 1);
 	values[FIT_INTERCEPT_ERROR] = Float8GetDatum(report->error[0]);
 	nulls[FIT_INTERCEPT_ERROR] = isnan(report->error[0]);
-	values[FIT_ERRORS] = array_datum(report->error + 1, data.shape.p - 1);
+	values[FIT_ERRORS] = array_of_numbers(report->error + 1, data.shape.p - 1);
 	values[FIT_N] = Int64GetDatum(report->n);
 	values[FIT_LOG_LIKELIHOOD] = Float8GetDatum(-report->loss);
 	values[FIT_NULL_LOG_LIKELIHOOD] = Float8GetDatum(-report->null_loss);

@@ -188,26 +188,20 @@ run_pass(QueryPasses *passes, const char *query, const double *theta, Regression
 	Size q = (Size) passes->shape.m * p;
 	ParamListInfo parameters = makeParamList(1);
 	SPIExecuteOptions options = {.read_only = true, .params = parameters};
-	Datum *numbers = palloc((4 + q + 2 * p) * sizeof(Datum));
-	Size at = 0;
+	ArrayType *array = array_of_zeros((int) (4 + q + 2 * p), FLOAT8OID, sizeof(float8));
+	double *next = (double *) ARR_DATA_PTR(array);
 	bool null;
 	ArrayType *sums;
 
-	numbers[at++] = Float8GetDatum(passes->shape.family);
-	numbers[at++] = Float8GetDatum(part);
-	numbers[at++] = Float8GetDatum(passes->shape.m);
-	numbers[at++] = Float8GetDatum(p);
-	for (Size i = 0; i < q; i++)
-		numbers[at++] = Float8GetDatum(theta[i]);
-	for (int32 j = 0; j < p; j++)
-		numbers[at++] = Float8GetDatum(passes->center[j]);
-	for (int32 j = 0; j < p; j++)
-		numbers[at++] = Float8GetDatum(passes->scale[j]);
+	*next++ = passes->shape.family;
+	*next++ = part;
+	*next++ = passes->shape.m;
+	*next++ = p;
+	memcpy(next, theta, q * sizeof(double));
+	memcpy(next += q, passes->center, p * sizeof(double));
+	memcpy(next += p, passes->scale, p * sizeof(double));
 	parameters->params[0] = (ParamExternData){
-		.value = PointerGetDatum(construct_array(numbers, (int) at, FLOAT8OID, sizeof(float8),
-												 FLOAT8PASSBYVAL, TYPALIGN_DOUBLE)),
-		.pflags = PARAM_FLAG_CONST,
-		.ptype = FLOAT8ARRAYOID};
+		.value = PointerGetDatum(array), .pflags = PARAM_FLAG_CONST, .ptype = FLOAT8ARRAYOID};
 
 	SPI_connect();
 	if (SPI_execute_extended(query, &options) != SPI_OK_SELECT || SPI_processed != 1)
@@ -221,7 +215,7 @@ run_pass(QueryPasses *passes, const char *query, const double *theta, Regression
 			 ArrayGetNItems(ARR_NDIM(sums), ARR_DIMS(sums)), n);
 	memcpy(result, ARR_DATA_PTR(sums), n * sizeof(double));
 	SPI_finish();
-	pfree(numbers);
+	pfree(array);
 }
 
 static void
@@ -389,23 +383,6 @@ run_queries(const char *query, Budget *budget, RegressionProblem *problem,
 	return regression_run(budget, problem, options, &source);
 }
 
-static Datum
-numbers_datum(const double *numbers, Size n)
-{
-	Datum *values = palloc(Max(n, 1) * sizeof(Datum));
-	bool *nulls = palloc(Max(n, 1) * sizeof(bool));
-	int count = (int) n;
-	int lower = 1;
-
-	for (Size i = 0; i < n; i++)
-	{
-		values[i] = Float8GetDatum(numbers[i]);
-		nulls[i] = isnan(numbers[i]);
-	}
-	return PointerGetDatum(construct_md_array(values, nulls, 1, &count, &lower, FLOAT8OID,
-											  sizeof(float8), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-}
-
 /*
  * The report as a row.
  */
@@ -423,12 +400,12 @@ report_datum(FunctionCallInfo fcinfo, const RegressionProblem *problem,
 		elog(ERROR, "return type must be a row type");
 	for (Size i = 0; i < q; i++)
 		states[i] = Int16GetDatum(report->state[i]);
-	values[FIT_ESTIMATES] = numbers_datum(report->estimate, q);
-	values[FIT_ERRORS] = numbers_datum(report->error, q);
+	values[FIT_ESTIMATES] = array_of_numbers(report->estimate, q);
+	values[FIT_ERRORS] = array_of_numbers(report->error, q);
 	values[FIT_STATES] = PointerGetDatum(
 		construct_array(states, (int) q, INT2OID, sizeof(int16), true, TYPALIGN_SHORT));
-	values[FIT_MEANS] = numbers_datum(report->mean, problem->shape.p);
-	values[FIT_DEVIATIONS] = numbers_datum(report->deviation, problem->shape.p);
+	values[FIT_MEANS] = array_of_numbers(report->mean, problem->shape.p);
+	values[FIT_DEVIATIONS] = array_of_numbers(report->deviation, problem->shape.p);
 	values[FIT_N] = Int64GetDatum(report->n);
 	values[FIT_LOG_LIKELIHOOD] = Float8GetDatum(-report->loss);
 	values[FIT_NULL_LOG_LIKELIHOOD] = Float8GetDatum(-report->null_loss);
@@ -447,9 +424,9 @@ report_datum(FunctionCallInfo fcinfo, const RegressionProblem *problem,
 
 		for (int32 s = 0; s < report->path; s++)
 			likelihood[s] = -report->path_loss[s];
-		values[FIT_PATH_L1] = numbers_datum(report->path_l1, report->path);
-		values[FIT_PATH_LOG_LIKELIHOOD] = numbers_datum(likelihood, report->path);
-		values[FIT_PATH_ESTIMATES] = numbers_datum(report->path_estimate, report->path * q);
+		values[FIT_PATH_L1] = array_of_numbers(report->path_l1, report->path);
+		values[FIT_PATH_LOG_LIKELIHOOD] = array_of_numbers(likelihood, report->path);
+		values[FIT_PATH_ESTIMATES] = array_of_numbers(report->path_estimate, report->path * q);
 	}
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
 }

@@ -4,7 +4,10 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "access/parallel.h"
+#include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "storage/shmem.h"
 #include "utils/array.h"
@@ -44,6 +47,26 @@ array_of_zeros(int n, Oid type, Size element)
 	ARR_DIMS(array)[0] = n;
 	ARR_LBOUND(array)[0] = 1;
 	return array;
+}
+
+/*
+ * Numbers as an array; what is not a number is null.
+ */
+Datum
+array_of_numbers(const double *numbers, Size n)
+{
+	Datum *values = palloc(Max(n, 1) * sizeof(Datum));
+	bool *nulls = palloc(Max(n, 1) * sizeof(bool));
+	int count = (int) n;
+	int lower = 1;
+
+	for (Size i = 0; i < n; i++)
+	{
+		values[i] = Float8GetDatum(numbers[i]);
+		nulls[i] = isnan(numbers[i]);
+	}
+	return PointerGetDatum(construct_md_array(values, nulls, 1, &count, &lower, FLOAT8OID,
+											  sizeof(float8), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 
 /*

@@ -39,6 +39,7 @@ floor_divide(int64 value, int64 divisor)
 }
 
 extern ArrayType *array_of_zeros(int n, Oid type, Size element);
+extern Datum array_of_numbers(const double *numbers, Size n);
 extern int choice_argument(const char *what, const char *word, const char *const *choices);
 extern void progress_start(Progress *progress, const char *what);
 extern void progress_report(Progress *progress, const char *format, ...) pg_attribute_printf(2, 3);
